@@ -1,0 +1,66 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include <stdbool.h>
+
+#include <glib.h>
+
+/* One io_uring. All of it is for one thread, the one that made it, except gaio_ring_free() when
+ * nothing is in flight. See gaio-ring.c. */
+typedef struct _GaioRing GaioRing;
+
+struct io_uring_sqe;
+
+/* Embedded in whatever waits for a completion. `complete` is called once for each entry of the
+ * submission queue that was got for the operation, from gaio_ring_reap() and nowhere else; `res`
+ * is the kernel's result. -ECANCELED may come without anybody having cancelled. */
+typedef struct _GaioRingOp GaioRingOp;
+struct _GaioRingOp
+{
+  void (*complete) (GaioRingOp *self, int res);
+};
+
+/* Makes a ring, or tells in `reason` (free it) why the system or the user does not want one. */
+GaioRing *gaio_ring_new (char **reason);
+
+/* Cancels what is in flight and waits for it, without calling `complete`; then frees the ring. In
+ * a forked child it leaves the ring alone. */
+void gaio_ring_free (GaioRing *self);
+
+/* Whether the kernel knows the IORING_OP_*. */
+bool gaio_ring_supports (GaioRing *self, int opcode);
+
+/* The descriptor that is readable when there is something to reap, for poll(2). */
+int gaio_ring_get_fd (GaioRing *self);
+
+/* Room for one more operation, zeroed by the caller's io_uring_prep_*(). `op` NULL: nobody wants
+ * the completion. NULL when the kernel takes no more just now: reap, then try again; or the ring
+ * is broken. */
+struct io_uring_sqe *gaio_ring_get_sqe (GaioRing *self, GaioRingOp *op);
+
+/* Hands what was got since to the kernel. */
+void gaio_ring_submit (GaioRing *self);
+
+/* The same, then sleeps until there is something to reap or the time has passed; -1 is for ever.
+ * It may return early. */
+void gaio_ring_submit_and_wait (GaioRing *self, gint64 timeout_ns);
+
+/* Whether gaio_ring_reap() would find something. */
+bool gaio_ring_is_ready (GaioRing *self);
+
+/* Whether something was got and not yet submitted. */
+bool gaio_ring_has_unsubmitted (GaioRing *self);
+
+/* Calls `complete` for what has completed by now, and returns how many. A `complete` may run a
+ * nested turn and so call this again. */
+guint gaio_ring_reap (GaioRing *self);
+
+/* Whether the ring can still be used: not after a fork, and not when the kernel refused
+ * io_uring_enter(2). */
+bool gaio_ring_is_usable (GaioRing *self);
+
+/* How many operations a user of the ring should have in flight at most, so that their completions
+ * always find room. */
+guint gaio_ring_get_depth (GaioRing *self);

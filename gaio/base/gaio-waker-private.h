@@ -1,0 +1,39 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include <stdbool.h>
+
+#include <gaio/base/gaio-event-notifier.h>
+
+/* The decision to wake a loop: write its eventfd only when it sleeps. See gaio-waker.c. */
+typedef struct _GaioWaker GaioWaker;
+
+GaioWaker *gaio_waker_new (GError **error);
+GaioWaker *gaio_waker_ref (GaioWaker *self);
+void gaio_waker_unref (GaioWaker *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (GaioWaker, gaio_waker_unref)
+
+/* Thread: any, and signal handlers. Call it after the work has been published. */
+void gaio_waker_notify (GaioWaker *self);
+
+/* Thread: home. Between begin and end of sleep a notify writes the eventfd. begin returns false
+ * when there is a notification already: then do not sleep, but still call end. Sleeps nest. */
+bool gaio_waker_begin_sleep (GaioWaker *self);
+void gaio_waker_end_sleep (GaioWaker *self);
+
+/* Thread: home. After a sleep and before looking at any work: takes the notification. */
+void gaio_waker_accept (GaioWaker *self);
+
+/* Thread: any. Whether there is a notification that nobody has accepted. */
+bool gaio_waker_is_notified (GaioWaker *self);
+
+/* The eventfd's notifier, for the loop to watch; its handler has only to clear it. */
+GaioEventNotifier *gaio_waker_get_notifier (GaioWaker *self);
+
+/* The home thread: the one that runs the loop. Claiming it twice by the same thread is fine;
+ * false when another thread has it. */
+bool gaio_waker_claim_home (GaioWaker *self);
+void gaio_waker_release_home (GaioWaker *self);
+bool gaio_waker_is_home (GaioWaker *self);
