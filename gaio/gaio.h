@@ -12,6 +12,11 @@
 #include <gaio/base/gaio-error.h>
 #include <gaio/base/gaio-event-notifier.h>
 
+#include <gaio/loop/gaio-bottom-half.h>
+#include <gaio/loop/gaio-clock.h>
+#include <gaio/loop/gaio-context.h>
+#include <gaio/loop/gaio-io-thread.h>
+#include <gaio/loop/gaio-timer.h>
 
 
 

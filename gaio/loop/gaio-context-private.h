@@ -1,0 +1,40 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the floors above take from a context. */
+
+#pragma once
+
+#include <gaio/base/gaio-ring-private.h>
+#include <gaio/loop/gaio-context-parts-private.h>
+#include <gaio/loop/gaio-context.h>
+
+/* Thread: any. Whether the caller is in the thread that runs the context. False before any thread
+ * has run it. */
+bool gaio_context_is_home (GaioContext *self);
+
+/* Thread: home. The ring of the context, made by the first call; NULL when there is none. What is
+ * got from it is submitted at the latest before the context next waits. */
+GaioRing *gaio_context_get_ring (GaioContext *self);
+
+/* Thread: any. Work that will end in this context: while any is begun the context can be drained,
+ * and gaio_context_drain() turns it until all is ended. Each begin needs one end. */
+void gaio_context_begin_work (GaioContext *self);
+void gaio_context_end_work (GaioContext *self);
+
+/* Thread: home. */
+void gaio_context_drain (GaioContext *self);
+
+/* Thread: the one that will run the context. Makes it the thread's default, and the thread its
+ * home; NULL undoes it. */
+void gaio_context_set_thread_default (GaioContext *self);
+
+/* The counters that other rooms add to gaio_context_get_stats(). Thread: home. */
+typedef struct
+{
+  guint64 requests;     /* file requests begun */
+  guint64 ring_requests; /* of them by io_uring */
+  guint64 moved;        /* of them moved to the threads after the ring refused them */
+} GaioContextCounters;
+
+GaioContextCounters *gaio_context_get_counters (GaioContext *self);

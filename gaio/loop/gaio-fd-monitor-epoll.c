@@ -1,0 +1,212 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The fd monitor for many descriptors where there is no io_uring: epoll(7), level-triggered. A
+ * wait costs time for what is ready only. In a GMainContext it is one descriptor.
+ *
+ * Any thread changes the set under the table's lock, at once: a descriptor must be out of the set
+ * before its owner closes it, or a duplicate of it would be reported for ever.
+ *
+ * epoll refuses regular files, which poll(2) calls always ready; so does this monitor.
+ *
+ * The only file that includes <sys/epoll.h>. */
+
+#include "config.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <gaio/base/gaio-debug-private.h>
+#include <gaio/loop/gaio-clock.h>
+#include <gaio/loop/gaio-fd-monitor-private.h>
+
+/* What one wait reports at most; the rest is ready in the next one. */
+#define MAX_EVENTS 128
+
+typedef struct
+{
+  GaioFdMonitor parent;
+
+  /* immutable */
+  GSource *source;
+  int fd;
+  gpointer source_tag;
+
+  /* under the table's lock */
+  GPtrArray *regular; /* nodes of regular files */
+
+  atomic_uint n_regular; /* the length of `regular`, to be read without the lock */
+} EpollMonitor;
+
+static GaioFdMonitor *
+epoll_open (GaioRing *ring, GSource *source)
+{
+  int fd = epoll_create1 (EPOLL_CLOEXEC);
+  EpollMonitor *self;
+
+  if (fd < 0)
+    {
+      gaio_debug (LOOP, "epoll_create1: %s", g_strerror (errno));
+      return NULL;
+    }
+  self = g_new0 (EpollMonitor, 1);
+  self->source = source;
+  self->fd = fd;
+  self->regular = g_ptr_array_new ();
+  if (!g_source_is_destroyed (source))
+    self->source_tag = g_source_add_unix_fd (source, fd, G_IO_IN);
+  return &self->parent;
+}
+
+static void
+epoll_close (GaioFdMonitor *monitor)
+{
+  EpollMonitor *self = (EpollMonitor *) monitor;
+
+  if (self->source_tag != NULL && !g_source_is_destroyed (self->source))
+    g_source_remove_unix_fd (self->source, self->source_tag);
+  close (self->fd);
+  g_ptr_array_unref (self->regular);
+  g_free (self);
+}
+
+static bool
+add (EpollMonitor *self, GaioFdNode *node)
+{
+  /* The GIOConditions are the values of poll(2), and so are epoll's. */
+  struct epoll_event event = { .events = node->events, .data.ptr = node };
+
+  int err;
+
+  if (epoll_ctl (self->fd, EPOLL_CTL_ADD, node->fd, &event) == 0)
+    return true;
+  if (errno == EEXIST && epoll_ctl (self->fd, EPOLL_CTL_MOD, node->fd, &event) == 0)
+    return true;
+  if (errno == EPERM)
+    {
+      g_ptr_array_add (self->regular, node);
+      atomic_store (&self->n_regular, self->regular->len);
+      return true;
+    }
+  err = errno;
+  gaio_debug (LOOP, "epoll_ctl for fd %d: %s", node->fd, g_strerror (err));
+  /* Closed under its handler: nothing to watch, with any monitor. */
+  return err == EBADF;
+}
+
+static bool
+epoll_update (GaioFdMonitor *monitor, GaioFdNode *removed, GaioFdNode *added)
+{
+  EpollMonitor *self = (EpollMonitor *) monitor;
+
+  if (removed != NULL)
+    {
+      if (g_ptr_array_remove_fast (self->regular, removed))
+        atomic_store (&self->n_regular, self->regular->len);
+      else
+        /* Fails when the owner has closed the descriptor, which took it out of the set. */
+        epoll_ctl (self->fd, EPOLL_CTL_DEL, removed->fd, NULL);
+    }
+  return added == NULL || add (self, added);
+}
+
+/* epoll_wait with nanoseconds: epoll_pwait2, or before Linux 5.11 milliseconds, rounded up. */
+static int
+wait_ns (int fd, struct epoll_event *events, gint64 timeout_ns)
+{
+  static atomic_bool no_pwait2;
+  struct timespec timeout = {
+    .tv_sec = timeout_ns / G_GINT64_CONSTANT (1000000000),
+    .tv_nsec = timeout_ns % G_GINT64_CONSTANT (1000000000),
+  };
+  gint64 timeout_ms;
+
+  if (timeout_ns <= 0)
+    return epoll_wait (fd, events, MAX_EVENTS, timeout_ns < 0 ? -1 : 0);
+  if (!atomic_load_explicit (&no_pwait2, memory_order_relaxed))
+    {
+      int n_ready = epoll_pwait2 (fd, events, MAX_EVENTS, &timeout, NULL);
+
+      if (n_ready >= 0 || errno != ENOSYS)
+        return n_ready;
+      atomic_store_explicit (&no_pwait2, true, memory_order_relaxed);
+    }
+  /* UNTESTED: kernels before 5.11 */
+  timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
+  return epoll_wait (fd, events, MAX_EVENTS, (int) MIN (timeout_ms, G_MAXINT));
+}
+
+static void
+report (EpollMonitor *self, gint64 timeout_ns)
+{
+  struct epoll_event events[MAX_EVENTS];
+  gint64 end_ns = timeout_ns > 0 ? gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) + timeout_ns : 0;
+  int n_ready;
+
+  if (atomic_load (&self->n_regular) > 0)
+    {
+      g_mutex_lock (self->parent.lock);
+      for (guint i = 0; i < self->regular->len; i++)
+        {
+          GaioFdNode *node = self->regular->pdata[i];
+
+          gaio_fd_node_set_ready (node, node->events & (G_IO_IN | G_IO_OUT));
+        }
+      g_mutex_unlock (self->parent.lock);
+      timeout_ns = 0;
+    }
+
+  while ((n_ready = wait_ns (self->fd, events, timeout_ns)) < 0 && errno == EINTR)
+    if (timeout_ns > 0)
+      timeout_ns = MAX (end_ns - gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC), 0);
+  for (int i = 0; i < n_ready; i++)
+    gaio_fd_node_set_ready (events[i].data.ptr, events[i].events);
+}
+
+static void
+epoll_monitor_wait (GaioFdMonitor *monitor, gint64 timeout_ns)
+{
+  report ((EpollMonitor *) monitor, timeout_ns);
+}
+
+static void
+epoll_collect (GaioFdMonitor *monitor)
+{
+  report ((EpollMonitor *) monitor, 0);
+}
+
+static bool
+epoll_is_ready (GaioFdMonitor *monitor)
+{
+  EpollMonitor *self = (EpollMonitor *) monitor;
+
+  return atomic_load (&self->n_regular) > 0;
+}
+
+static bool
+epoll_source_is_ready (GaioFdMonitor *monitor)
+{
+  EpollMonitor *self = (EpollMonitor *) monitor;
+
+  return self->source_tag != NULL && g_source_query_unix_fd (self->source, self->source_tag) != 0;
+}
+
+static int
+epoll_get_fd (GaioFdMonitor *monitor)
+{
+  return ((EpollMonitor *) monitor)->fd;
+}
+
+const GaioFdMonitorOps gaio_fd_monitor_epoll = {
+  .type = GAIO_MONITOR_EPOLL,
+  .open = epoll_open,
+  .close = epoll_close,
+  .update = epoll_update,
+  .wait = epoll_monitor_wait,
+  .collect = epoll_collect,
+  .source_is_ready = epoll_source_is_ready,
+  .is_ready = epoll_is_ready,
+  .get_fd = epoll_get_fd,
+};

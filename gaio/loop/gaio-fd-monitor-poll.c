@@ -1,0 +1,188 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The fd monitor that works everywhere: ppoll(2), and in a GMainContext one GPollFD for each node.
+ * A wait costs time for each descriptor, so the table changes to epoll when there are many.
+ *
+ * Nodes come and go from any thread under the table's lock; the home thread waits on arrays of its
+ * own, which flush() makes anew only when something has changed.
+ *
+ * The only file that includes <poll.h>. */
+
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+
+#include <gaio/loop/gaio-clock.h>
+#include <gaio/loop/gaio-fd-monitor-private.h>
+
+typedef struct
+{
+  GaioFdMonitor parent;
+
+  /* immutable */
+  GSource *source;
+
+  /* under the table's lock */
+  GPtrArray *nodes;
+  bool changed;
+
+  /* home thread */
+  GPtrArray *watched; /* the nodes of `pollfds`, in the same order */
+  GArray *pollfds;
+} PollMonitor;
+
+static GaioFdMonitor *
+poll_open (GaioRing *ring, GSource *source)
+{
+  PollMonitor *self = g_new0 (PollMonitor, 1);
+
+  self->source = source;
+  self->nodes = g_ptr_array_new ();
+  self->watched = g_ptr_array_new ();
+  self->pollfds = g_array_new (FALSE, FALSE, sizeof (struct pollfd));
+  return &self->parent;
+}
+
+static void
+poll_close (GaioFdMonitor *monitor)
+{
+  PollMonitor *self = (PollMonitor *) monitor;
+
+  g_ptr_array_unref (self->nodes);
+  g_ptr_array_unref (self->watched);
+  g_array_unref (self->pollfds);
+  g_free (self);
+}
+
+static bool
+poll_update (GaioFdMonitor *monitor, GaioFdNode *removed, GaioFdNode *added)
+{
+  PollMonitor *self = (PollMonitor *) monitor;
+
+  if (removed != NULL)
+    {
+      g_ptr_array_remove_fast (self->nodes, removed);
+      /* A destroyed source has dropped its descriptors itself. */
+      if (removed->source_tag != NULL && !g_source_is_destroyed (self->source))
+        g_source_remove_unix_fd (self->source, removed->source_tag);
+      removed->source_tag = NULL;
+    }
+  if (added != NULL)
+    {
+      g_ptr_array_add (self->nodes, added);
+      if (!g_source_is_destroyed (self->source))
+        added->source_tag = g_source_add_unix_fd (self->source, added->fd, added->events);
+    }
+  self->changed = true;
+  return true;
+}
+
+static void
+poll_flush (GaioFdMonitor *monitor)
+{
+  PollMonitor *self = (PollMonitor *) monitor;
+
+  if (!self->changed)
+    return;
+  g_ptr_array_set_size (self->watched, 0);
+  g_array_set_size (self->pollfds, 0);
+  for (guint i = 0; i < self->nodes->len; i++)
+    {
+      GaioFdNode *node = self->nodes->pdata[i];
+      struct pollfd pollfd = { .fd = node->fd, .events = node->events };
+
+      g_ptr_array_add (self->watched, node);
+      g_array_append_val (self->pollfds, pollfd);
+    }
+  self->changed = false;
+}
+
+static void
+poll_wait (GaioFdMonitor *monitor, gint64 timeout_ns)
+{
+  PollMonitor *self = (PollMonitor *) monitor;
+  struct pollfd *pollfds = (struct pollfd *) (void *) self->pollfds->data;
+  gint64 end_ns = timeout_ns > 0 ? gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) + timeout_ns : 0;
+  int n_ready;
+
+  for (;;)
+    {
+      struct timespec timeout = {
+        .tv_sec = timeout_ns / G_GINT64_CONSTANT (1000000000),
+        .tv_nsec = timeout_ns % G_GINT64_CONSTANT (1000000000),
+      };
+
+      n_ready = ppoll (pollfds, self->pollfds->len, timeout_ns >= 0 ? &timeout : NULL, NULL);
+      if (n_ready >= 0 || errno != EINTR)
+        break;
+      if (timeout_ns > 0)
+        timeout_ns = MAX (end_ns - gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC), 0);
+    }
+
+  for (guint i = 0; i < self->pollfds->len && n_ready > 0; i++)
+    if (pollfds[i].revents != 0)
+      {
+        gaio_fd_node_set_ready (self->watched->pdata[i], pollfds[i].revents);
+        n_ready--;
+      }
+}
+
+/* What the GMainContext found for the i-th watched node. The lock is held: another thread may be
+ * removing the node, and its tag with it. */
+static GIOCondition
+query_locked (PollMonitor *self, guint i)
+{
+  GaioFdNode *node = self->watched->pdata[i];
+
+  return node->source_tag != NULL ? g_source_query_unix_fd (self->source, node->source_tag) : 0;
+}
+
+static void
+poll_collect (GaioFdMonitor *monitor)
+{
+  PollMonitor *self = (PollMonitor *) monitor;
+
+  g_mutex_lock (monitor->lock);
+  for (guint i = 0; i < self->watched->len; i++)
+    {
+      GIOCondition condition = query_locked (self, i);
+
+      if (condition != 0)
+        gaio_fd_node_set_ready (self->watched->pdata[i], condition);
+    }
+  g_mutex_unlock (monitor->lock);
+}
+
+static bool
+poll_source_is_ready (GaioFdMonitor *monitor)
+{
+  PollMonitor *self = (PollMonitor *) monitor;
+  bool found = false;
+
+  g_mutex_lock (monitor->lock);
+  for (guint i = 0; i < self->watched->len && !found; i++)
+    found = query_locked (self, i) != 0;
+  g_mutex_unlock (monitor->lock);
+  return found;
+}
+
+static int
+poll_get_fd (GaioFdMonitor *monitor)
+{
+  return -1;
+}
+
+const GaioFdMonitorOps gaio_fd_monitor_poll = {
+  .type = GAIO_MONITOR_POLL,
+  .open = poll_open,
+  .close = poll_close,
+  .update = poll_update,
+  .flush = poll_flush,
+  .wait = poll_wait,
+  .collect = poll_collect,
+  .source_is_ready = poll_source_is_ready,
+  .get_fd = poll_get_fd,
+};

@@ -1,0 +1,107 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* How a context waits for its file descriptors: one table of operations for each way, and the node
+ * that stands for one registration. */
+
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <gaio/base/gaio-ring-private.h>
+#include <gaio/loop/gaio-context.h>
+
+typedef struct _GaioFdMonitor GaioFdMonitor;
+typedef struct _GaioFdMonitorOps GaioFdMonitorOps;
+typedef struct _GaioFdNode GaioFdNode;
+
+/* One registration of one descriptor. It is never edited in place: to change a handler is to
+ * retire its node and make another. */
+struct _GaioFdNode
+{
+  /* immutable */
+  int fd;
+  GIOCondition events; /* what is asked of the kernel; 0 for nothing but errors */
+  GaioFdHandlers handlers;
+  GaioFdFunc func; /* in place of `handlers` */
+  gpointer user_data;
+  GDestroyNotify notify;
+  bool internal; /* the loop's own: not progress */
+
+  atomic_bool retired; /* never called again; written under the table's lock */
+
+  /* under the table's lock */
+  GList link;     /* in the table's list of live nodes, or of retired ones */
+  bool is_change; /* io_uring: in the list of nodes that flush() looks at */
+
+  /* home thread */
+  guint walkers;      /* turns that are in one of its callbacks */
+  GIOCondition ready; /* what it was found ready for; not 0: it is in the ready list */
+  GList ready_link;
+
+  GaioFdMonitor *monitor; /* the one that watches it; written under the table's lock */
+  GaioRingOp poll_op;     /* io_uring: the POLL_ADD, */
+  bool polled;            /* that the kernel has: it may report the node, so that must stay */
+  bool poll_cancelled;    /* and is to give back */
+
+  gpointer source_tag; /* poll: its GPollFD in the GSource; under the table's lock */
+};
+
+/* Thread: home. Reports a node as ready: puts it on the list that the monitor was opened with. */
+void gaio_fd_node_set_ready (GaioFdNode *node, GIOCondition condition);
+
+struct _GaioFdMonitorOps
+{
+  GaioMonitor type;
+
+  /* Makes a monitor that watches nothing. `ring` is the context's, NULL when there is none;
+   * `source` the context's GSource. NULL when the system does not allow this one.
+   * Thread: home; the table's lock is held. */
+  GaioFdMonitor *(*open) (GaioRing *ring, GSource *source);
+
+  /* Ends it, after every node has been removed by update(). Thread: home, lock held. */
+  void (*close) (GaioFdMonitor *self);
+
+  /* From now on watch `added` and not `removed`; either may be NULL. Both are of one descriptor.
+   * False when this monitor cannot watch `added`: the table then takes another monitor.
+   * Thread: any; the table's lock is held. */
+  bool (*update) (GaioFdMonitor *self, GaioFdNode *removed, GaioFdNode *added);
+
+  /* Makes what update() has noted known to the kernel, and forgets nodes that are removed. Called
+   * before each wait, also a foreign one, and before retired nodes are freed. May be NULL.
+   * Thread: home, lock held. */
+  void (*flush) (GaioFdMonitor *self);
+
+  /* Waits for at most `timeout_ns` (0: not at all, -1: for ever), then reports what is ready. It
+   * may return early, and signals do not end the wait. Thread: home; no lock is held, and other
+   * threads may call update() meanwhile. */
+  void (*wait) (GaioFdMonitor *self, gint64 timeout_ns);
+
+  /* Reports what is ready after the GMainContext of the GSource has waited; does not wait.
+   * Thread: home, no lock. */
+  void (*collect) (GaioFdMonitor *self);
+
+  /* Whether the GMainContext of the GSource found something for collect(). Thread: home. */
+  bool (*source_is_ready) (GaioFdMonitor *self);
+
+  /* Whether something is known to be ready without asking the kernel. May be NULL: never.
+   * Thread: home. */
+  bool (*is_ready) (GaioFdMonitor *self);
+
+  /* The descriptor that is readable when any node is ready; -1 when there is no such thing.
+   * Thread: home. */
+  int (*get_fd) (GaioFdMonitor *self);
+};
+
+struct _GaioFdMonitor
+{
+  const GaioFdMonitorOps *ops;
+  GQueue *ready; /* the table's list; home thread */
+  GMutex *lock;  /* the table's lock */
+  bool needs_flush; /* flush() has work that does not come from update(); home thread */
+};
+
+extern const GaioFdMonitorOps gaio_fd_monitor_poll;
+extern const GaioFdMonitorOps gaio_fd_monitor_epoll;
+extern const GaioFdMonitorOps gaio_fd_monitor_uring; /* its open() fails where there is no ring */

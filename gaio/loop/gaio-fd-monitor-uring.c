@@ -1,0 +1,209 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The fd monitor on the context's ring: one IORING_OP_POLL_ADD for each node. One system call
+ * submits file requests, waits, and costs time for what is ready only. In a GMainContext it is one
+ * descriptor, the ring's.
+ *
+ * The polls are one-shot and made anew when they have completed, because that is level-triggered:
+ * a handler need not drain its descriptor. (Multishot polls are edge-triggered in effect.)
+ *
+ * Only the home thread touches the ring. What other threads change waits in `changes` for the next
+ * flush(); they notify the waker, so that is soon. A node that the kernel still holds stays in
+ * memory until its completion has come. The reaping is the context's: it calls
+ * gaio_ring_reap() in each turn, which brings poll_done() here. */
+
+#include "config.h"
+
+#include <errno.h>
+#include <liburing.h>
+
+#include <gaio/base/gaio-debug-private.h>
+#include <gaio/loop/gaio-fd-monitor-private.h>
+
+typedef struct
+{
+  GaioFdMonitor parent;
+
+  /* immutable */
+  GSource *source;
+  GaioRing *ring;
+  gpointer source_tag;
+
+  /* under the table's lock */
+  GPtrArray *changes;
+
+  /* home thread: nodes whose poll has completed */
+  GPtrArray *to_renew;
+} UringMonitor;
+
+static GaioFdMonitor *
+uring_open (GaioRing *ring, GSource *source)
+{
+  UringMonitor *self;
+
+  if (ring == NULL || !gaio_ring_is_usable (ring) || !gaio_ring_supports (ring, IORING_OP_POLL_ADD))
+    return NULL;
+  self = g_new0 (UringMonitor, 1);
+  self->source = source;
+  self->ring = ring;
+  self->changes = g_ptr_array_new ();
+  self->to_renew = g_ptr_array_new ();
+  if (!g_source_is_destroyed (source))
+    self->source_tag = g_source_add_unix_fd (source, gaio_ring_get_fd (ring), G_IO_IN);
+  return &self->parent;
+}
+
+static void
+uring_close (GaioFdMonitor *monitor)
+{
+  UringMonitor *self = (UringMonitor *) monitor;
+
+  if (self->source_tag != NULL && !g_source_is_destroyed (self->source))
+    g_source_remove_unix_fd (self->source, self->source_tag);
+  for (guint i = 0; i < self->changes->len; i++)
+    ((GaioFdNode *) self->changes->pdata[i])->is_change = false;
+  g_ptr_array_unref (self->changes);
+  g_ptr_array_unref (self->to_renew);
+  g_free (self);
+}
+
+static void
+renew (UringMonitor *self, GaioFdNode *node)
+{
+  g_ptr_array_add (self->to_renew, node);
+  self->parent.needs_flush = true;
+}
+
+static void
+poll_done (GaioRingOp *op, int res)
+{
+  GaioFdNode *node = (GaioFdNode *) (void *) ((char *) op - G_STRUCT_OFFSET (GaioFdNode, poll_op));
+  UringMonitor *self = (UringMonitor *) node->monitor;
+
+  node->polled = false;
+  /* The node was removed, or another monitor watches it now. One that another thread is just
+   * removing is in `changes` and ends there. */
+  if (node->poll_cancelled || self->parent.ops != &gaio_fd_monitor_uring)
+    return;
+  if (res > 0)
+    gaio_fd_node_set_ready (node, res);
+  else if (res != -ECANCELED)
+    {
+      /* The descriptor was closed under its handler. */
+      gaio_debug (LOOP, "poll of fd %d: %s", node->fd, g_strerror (-res));
+      return;
+    }
+  renew (self, node);
+}
+
+static bool
+uring_update (GaioFdMonitor *monitor, GaioFdNode *removed, GaioFdNode *added)
+{
+  UringMonitor *self = (UringMonitor *) monitor;
+  GaioFdNode *changed[] = { removed, added };
+
+  for (guint i = 0; i < G_N_ELEMENTS (changed); i++)
+    if (changed[i] != NULL && !changed[i]->is_change)
+      {
+        changed[i]->is_change = true;
+        g_ptr_array_add (self->changes, changed[i]);
+      }
+  return true;
+}
+
+static void
+start_poll (UringMonitor *self, GaioFdNode *node)
+{
+  struct io_uring_sqe *sqe;
+
+  if (node->polled || node->retired)
+    return;
+  node->poll_op.complete = poll_done;
+  sqe = gaio_ring_get_sqe (self->ring, &node->poll_op);
+  if (sqe == NULL)
+    {
+      /* The kernel takes no more just now; the next flush tries again. */
+      renew (self, node);
+      return;
+    }
+  io_uring_prep_poll_add (sqe, node->fd, node->events);
+  node->polled = true;
+}
+
+static void
+end_poll (UringMonitor *self, GaioFdNode *node)
+{
+  struct io_uring_sqe *sqe;
+
+  g_ptr_array_remove_fast (self->to_renew, node);
+  if (!node->polled || node->poll_cancelled || !gaio_ring_is_usable (self->ring))
+    return;
+  sqe = gaio_ring_get_sqe (self->ring, NULL);
+  if (sqe == NULL)
+    {
+      uring_update (&self->parent, node, NULL);
+      self->parent.needs_flush = true;
+      return;
+    }
+  io_uring_prep_poll_remove (sqe, (guint64) (uintptr_t) &node->poll_op);
+  node->poll_cancelled = true;
+}
+
+static void
+uring_flush (GaioFdMonitor *monitor)
+{
+  UringMonitor *self = (UringMonitor *) monitor;
+
+  /* What the kernel does not take just now goes to the end, for the next flush. */
+  monitor->needs_flush = false;
+  for (guint n = self->changes->len; n > 0; n--)
+    {
+      GaioFdNode *node = g_ptr_array_steal_index (self->changes, 0);
+
+      node->is_change = false;
+      if (node->retired)
+        end_poll (self, node);
+      else
+        start_poll (self, node);
+    }
+  for (guint n = self->to_renew->len; n > 0; n--)
+    start_poll (self, g_ptr_array_steal_index (self->to_renew, 0));
+}
+
+static void
+uring_wait (GaioFdMonitor *monitor, gint64 timeout_ns)
+{
+  gaio_ring_submit_and_wait (((UringMonitor *) monitor)->ring, timeout_ns);
+}
+
+static void
+uring_collect (GaioFdMonitor *monitor)
+{
+  /* The context reaps. */
+}
+
+static bool
+uring_is_ready (GaioFdMonitor *monitor)
+{
+  return gaio_ring_is_ready (((UringMonitor *) monitor)->ring);
+}
+
+static int
+uring_get_fd (GaioFdMonitor *monitor)
+{
+  return gaio_ring_get_fd (((UringMonitor *) monitor)->ring);
+}
+
+const GaioFdMonitorOps gaio_fd_monitor_uring = {
+  .type = GAIO_MONITOR_IO_URING,
+  .open = uring_open,
+  .close = uring_close,
+  .update = uring_update,
+  .flush = uring_flush,
+  .wait = uring_wait,
+  .collect = uring_collect,
+  .source_is_ready = uring_is_ready,
+  .is_ready = uring_is_ready,
+  .get_fd = uring_get_fd,
+};

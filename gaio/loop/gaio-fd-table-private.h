@@ -1,0 +1,61 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include <gaio/loop/gaio-bottom-half-private.h>
+#include <gaio/loop/gaio-fd-monitor-private.h>
+
+/* The descriptors that a context watches, and the monitor that waits for them. */
+typedef struct _GaioFdTable GaioFdTable;
+
+/* `source` is borrowed, and outlives the table. */
+GaioFdTable *gaio_fd_table_new (GaioBhQueue *queue, GSource *source, GaioMonitor wanted);
+void gaio_fd_table_free (GaioFdTable *self);
+
+typedef struct
+{
+  int fd;
+  GIOCondition events;
+  GaioFdHandlers handlers;
+  GaioFdFunc func;
+  gpointer user_data;
+  GDestroyNotify notify;
+  bool internal;
+} GaioFdRegistration;
+
+/* Thread: any. Registers a handler in place of the one that the descriptor may have; 0 or -errno,
+ * and then user_data stays the caller's. */
+int gaio_fd_table_set (GaioFdTable *self, const GaioFdRegistration *registration);
+
+/* Thread: any. Does nothing for a descriptor without handler. */
+void gaio_fd_table_remove (GaioFdTable *self, int fd);
+
+/* Thread: any. */
+GaioMonitor gaio_fd_table_get_monitor (GaioFdTable *self);
+guint gaio_fd_table_get_epoll_threshold (GaioFdTable *self);
+void gaio_fd_table_set_epoll_threshold (GaioFdTable *self, guint n_fds);
+
+/* Thread: home, all that follow. Before each wait: opens, or changes, the monitor where that is
+ * due, and makes all changes known to the kernel. `ring` is the context's, or NULL. */
+void gaio_fd_table_flush (GaioFdTable *self, GaioRing *ring);
+
+/* As the operations of the monitor; what is ready goes to the table's list. */
+void gaio_fd_table_wait (GaioFdTable *self, gint64 timeout_ns);
+void gaio_fd_table_collect (GaioFdTable *self);
+bool gaio_fd_table_source_is_ready (GaioFdTable *self);
+
+/* Whether anything is known to be ready: then a turn must not wait. */
+bool gaio_fd_table_is_ready (GaioFdTable *self);
+
+/* Calls the handlers of what is ready; returns whether any was not internal. A nested call takes
+ * over what the outer one has left. */
+bool gaio_fd_table_dispatch (GaioFdTable *self);
+
+/* Frees removed handlers, with their data. Not while an outer turn may still look at them. */
+void gaio_fd_table_bury (GaioFdTable *self);
+
+/* From now on use only a monitor that has a descriptor, and get that after the next flush; -1
+ * when the system gives none. */
+void gaio_fd_table_need_fd (GaioFdTable *self);
+int gaio_fd_table_get_fd (GaioFdTable *self);

@@ -1,0 +1,427 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The table of fd handlers: which descriptor has which handler, which monitor waits for them, and
+ * what is ready.
+ *
+ * Any thread sets and removes handlers under the lock. A handler that is removed is `retired`: it
+ * is not called any more, which is looked at before each callback, but its node stays until the
+ * outermost turn has ended (bury), because turns further out may have it in their hands; then its
+ * data is freed, in the home thread.
+ *
+ * The list of what is ready belongs to the table and not to a turn, so a nested turn serves what
+ * the outer one found.
+ *
+ * The monitor is chosen here: what was asked for, or io_uring when there is a ring, else poll, and
+ * epoll from the threshold on. A monitor that cannot go on (epoll out of memory, a ring that the
+ * kernel refuses) is replaced in the next flush, and nothing is lost, since all of them report
+ * levels. No callback runs with the lock held. Lock order: this lock is the last but for GLib's
+ * own. */
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include <gaio/base/gaio-debug-private.h>
+#include <gaio/loop/gaio-fd-table-private.h>
+
+/* Where poll(2) gets dearer than epoll: QEMU's figure too. */
+#define DEFAULT_EPOLL_THRESHOLD 64
+
+struct _GaioFdTable
+{
+  /* immutable */
+  GaioBhQueue *queue;
+  GSource *source;
+  GaioMonitor wanted;
+
+  GMutex lock;
+
+  /* under the lock */
+  GPtrArray *by_fd; /* the live node of each descriptor, or NULL */
+  GQueue live;
+  GQueue retired;
+  guint epoll_threshold;
+  GaioFdMonitor *monitor; /* made by the home thread; NULL before the first flush */
+  bool monitor_failed;    /* it could not take a node */
+  bool epoll_failed;
+  bool needs_fd;
+
+  atomic_uint n_retired;  /* the length of `retired`, to be read without the lock */
+  atomic_int type;        /* GaioMonitor of `monitor`, or GAIO_MONITOR_AUTO; as before */
+  atomic_bool recheck;    /* flush() has something to decide; as before */
+
+  /* home thread */
+  GQueue ready;
+};
+
+void
+gaio_fd_node_set_ready (GaioFdNode *node, GIOCondition condition)
+{
+  if (node->ready == 0)
+    g_queue_push_tail_link (node->monitor->ready, &node->ready_link);
+  node->ready |= condition;
+}
+
+GaioFdTable *
+gaio_fd_table_new (GaioBhQueue *queue, GSource *source, GaioMonitor wanted)
+{
+  GaioFdTable *self = g_new0 (GaioFdTable, 1);
+
+  self->queue = gaio_bh_queue_ref (queue);
+  self->source = source;
+  self->wanted = wanted;
+  g_mutex_init (&self->lock);
+  self->by_fd = g_ptr_array_new ();
+  self->epoll_threshold = DEFAULT_EPOLL_THRESHOLD;
+  atomic_init (&self->recheck, true);
+  return self;
+}
+
+static void
+free_node (GaioFdNode *node)
+{
+  if (node->notify != NULL)
+    node->notify (node->user_data);
+  g_free (node);
+}
+
+void
+gaio_fd_table_free (GaioFdTable *self)
+{
+  GList *link;
+
+  g_mutex_lock (&self->lock);
+  if (self->monitor != NULL)
+    {
+      for (link = self->live.head; link != NULL; link = link->next)
+        self->monitor->ops->update (self->monitor, link->data, NULL);
+      self->monitor->ops->close (self->monitor);
+      self->monitor = NULL;
+    }
+  g_mutex_unlock (&self->lock);
+
+  while ((link = g_queue_pop_head_link (&self->live)) != NULL)
+    free_node (link->data);
+  while ((link = g_queue_pop_head_link (&self->retired)) != NULL)
+    free_node (link->data);
+  g_ptr_array_unref (self->by_fd);
+  g_mutex_clear (&self->lock);
+  gaio_bh_queue_unref (self->queue);
+  g_free (self);
+}
+
+/* Changing the set */
+
+static void
+retire_locked (GaioFdTable *self, GaioFdNode *node)
+{
+  atomic_store_explicit (&node->retired, true, memory_order_release);
+  g_queue_unlink (&self->live, &node->link);
+  g_queue_push_tail_link (&self->retired, &node->link);
+  atomic_store (&self->n_retired, self->retired.length);
+}
+
+static void
+replace_locked (GaioFdTable *self, int fd, GaioFdNode *added)
+{
+  GaioFdNode *removed = self->by_fd->pdata[fd];
+
+  self->by_fd->pdata[fd] = added;
+  if (removed != NULL)
+    retire_locked (self, removed);
+  if (added != NULL)
+    {
+      added->link.data = added;
+      added->ready_link.data = added;
+      added->monitor = self->monitor;
+      g_queue_push_tail_link (&self->live, &added->link);
+    }
+  if (self->monitor != NULL && !self->monitor->ops->update (self->monitor, removed, added))
+    self->monitor_failed = true;
+  atomic_store (&self->recheck, true);
+}
+
+int
+gaio_fd_table_set (GaioFdTable *self, const GaioFdRegistration *registration)
+{
+  int fd = registration->fd;
+  GaioFdNode *node;
+
+  if (fd < 0 || fcntl (fd, F_GETFD) < 0)
+    return -EBADF;
+
+  node = g_new0 (GaioFdNode, 1);
+  node->fd = fd;
+  node->events = registration->events;
+  node->handlers = registration->handlers;
+  node->func = registration->func;
+  node->user_data = registration->user_data;
+  node->notify = registration->notify;
+  node->internal = registration->internal;
+
+  g_mutex_lock (&self->lock);
+  if (self->by_fd->len <= (guint) fd)
+    g_ptr_array_set_size (self->by_fd, MAX (fd + 1, (int) self->by_fd->len * 2));
+  replace_locked (self, fd, node);
+  g_mutex_unlock (&self->lock);
+
+  gaio_waker_notify (gaio_bh_queue_get_waker (self->queue));
+  return 0;
+}
+
+void
+gaio_fd_table_remove (GaioFdTable *self, int fd)
+{
+  bool found;
+
+  g_mutex_lock (&self->lock);
+  found = fd >= 0 && (guint) fd < self->by_fd->len && self->by_fd->pdata[fd] != NULL;
+  if (found)
+    replace_locked (self, fd, NULL);
+  g_mutex_unlock (&self->lock);
+
+  /* The turn that follows frees the data. */
+  if (found)
+    gaio_waker_notify (gaio_bh_queue_get_waker (self->queue));
+}
+
+GaioMonitor
+gaio_fd_table_get_monitor (GaioFdTable *self)
+{
+  GaioMonitor type = atomic_load (&self->type);
+
+  return type != GAIO_MONITOR_AUTO ? type : self->wanted;
+}
+
+guint
+gaio_fd_table_get_epoll_threshold (GaioFdTable *self)
+{
+  guint n_fds;
+
+  g_mutex_lock (&self->lock);
+  n_fds = self->epoll_threshold;
+  g_mutex_unlock (&self->lock);
+  return n_fds;
+}
+
+void
+gaio_fd_table_set_epoll_threshold (GaioFdTable *self, guint n_fds)
+{
+  g_mutex_lock (&self->lock);
+  self->epoll_threshold = n_fds;
+  atomic_store (&self->recheck, true);
+  g_mutex_unlock (&self->lock);
+}
+
+/* The monitor */
+
+static const GaioFdMonitorOps *
+choose_locked (GaioFdTable *self, GaioRing *ring)
+{
+  bool epoll_is_fit = !self->epoll_failed;
+
+  if ((self->wanted == GAIO_MONITOR_AUTO || self->wanted == GAIO_MONITOR_IO_URING) &&
+      ring != NULL && gaio_ring_is_usable (ring))
+    return &gaio_fd_monitor_uring;
+  if (epoll_is_fit && (self->wanted == GAIO_MONITOR_EPOLL || self->needs_fd))
+    return &gaio_fd_monitor_epoll;
+  if (epoll_is_fit && self->wanted != GAIO_MONITOR_POLL &&
+      self->live.length >= self->epoll_threshold)
+    return &gaio_fd_monitor_epoll;
+  /* An epoll set that is there stays: descriptors that come and go at the threshold would have it
+   * made and closed again and again. */
+  if (epoll_is_fit && self->monitor != NULL && self->monitor->ops == &gaio_fd_monitor_epoll)
+    return &gaio_fd_monitor_epoll;
+  return &gaio_fd_monitor_poll;
+}
+
+static void
+open_locked (GaioFdTable *self, const GaioFdMonitorOps *ops, GaioRing *ring)
+{
+  GaioFdMonitor *old = self->monitor;
+  GaioFdMonitor *monitor = ops->open (ring, self->source);
+
+  if (monitor == NULL)
+    {
+      if (ops == &gaio_fd_monitor_epoll)
+        self->epoll_failed = true;
+      ops = &gaio_fd_monitor_poll;
+      monitor = ops->open (ring, self->source);
+    }
+  monitor->ops = ops;
+  monitor->ready = &self->ready;
+  monitor->lock = &self->lock;
+  gaio_debug (LOOP,
+              "%u descriptors: monitor %s",
+              self->live.length,
+              ops->type == GAIO_MONITOR_POLL    ? "poll"
+              : ops->type == GAIO_MONITOR_EPOLL ? "epoll"
+                                                : "io_uring");
+
+  self->monitor_failed = false;
+  for (GList *link = self->live.head; link != NULL; link = link->next)
+    {
+      GaioFdNode *node = link->data;
+
+      if (old != NULL)
+        old->ops->update (old, node, NULL);
+      node->monitor = monitor;
+      if (!ops->update (monitor, NULL, node))
+        self->monitor_failed = true;
+    }
+  for (GList *link = self->retired.head; link != NULL; link = link->next)
+    ((GaioFdNode *) link->data)->monitor = monitor;
+  if (old != NULL)
+    old->ops->close (old);
+  self->monitor = monitor;
+  atomic_store (&self->type, (int) ops->type);
+
+  if (self->monitor_failed && ops == &gaio_fd_monitor_epoll)
+    {
+      self->epoll_failed = true;
+      open_locked (self, &gaio_fd_monitor_poll, ring);
+    }
+}
+
+void
+gaio_fd_table_flush (GaioFdTable *self, GaioRing *ring)
+{
+  GaioFdMonitor *monitor = self->monitor;
+  bool ring_is_lost = monitor != NULL && monitor->ops == &gaio_fd_monitor_uring &&
+                      !gaio_ring_is_usable (ring);
+
+  if (!atomic_exchange (&self->recheck, false) && !ring_is_lost && monitor != NULL &&
+      !monitor->needs_flush)
+    return;
+
+  g_mutex_lock (&self->lock);
+  if (self->monitor_failed && monitor->ops == &gaio_fd_monitor_epoll)
+    self->epoll_failed = true;
+  if (monitor == NULL || choose_locked (self, ring) != monitor->ops)
+    open_locked (self, choose_locked (self, ring), ring);
+  if (self->monitor->ops->flush != NULL)
+    self->monitor->ops->flush (self->monitor);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gaio_fd_table_wait (GaioFdTable *self, gint64 timeout_ns)
+{
+  self->monitor->ops->wait (self->monitor, timeout_ns);
+}
+
+void
+gaio_fd_table_collect (GaioFdTable *self)
+{
+  if (self->monitor != NULL)
+    self->monitor->ops->collect (self->monitor);
+}
+
+bool
+gaio_fd_table_source_is_ready (GaioFdTable *self)
+{
+  return self->monitor != NULL && self->monitor->ops->source_is_ready (self->monitor);
+}
+
+bool
+gaio_fd_table_is_ready (GaioFdTable *self)
+{
+  return self->ready.head != NULL || (self->monitor != NULL && self->monitor->ops->is_ready != NULL &&
+                                      self->monitor->ops->is_ready (self->monitor));
+}
+
+void
+gaio_fd_table_need_fd (GaioFdTable *self)
+{
+  g_mutex_lock (&self->lock);
+  self->needs_fd = true;
+  atomic_store (&self->recheck, true);
+  g_mutex_unlock (&self->lock);
+}
+
+int
+gaio_fd_table_get_fd (GaioFdTable *self)
+{
+  return self->monitor != NULL ? self->monitor->ops->get_fd (self->monitor) : -1;
+}
+
+/* Calling handlers */
+
+static bool
+is_live (GaioFdNode *node)
+{
+  return !atomic_load_explicit (&node->retired, memory_order_acquire);
+}
+
+static void
+call (GaioFdNode *node, GIOCondition condition)
+{
+  const GIOCondition readable = G_IO_IN | G_IO_PRI | G_IO_HUP | G_IO_ERR | G_IO_NVAL;
+  const GIOCondition writable = G_IO_OUT | G_IO_ERR;
+
+  if (node->func != NULL)
+    {
+      if (is_live (node))
+        node->func (node->fd, condition, node->user_data);
+      return;
+    }
+  if (condition & readable && node->handlers.read != NULL && is_live (node))
+    node->handlers.read (node->user_data);
+  if (condition & writable && node->handlers.write != NULL && is_live (node))
+    node->handlers.write (node->user_data);
+}
+
+bool
+gaio_fd_table_dispatch (GaioFdTable *self)
+{
+  bool progress = false;
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (&self->ready)) != NULL)
+    {
+      GaioFdNode *node = link->data;
+      GIOCondition condition = node->ready;
+
+      node->ready = 0;
+      node->walkers++;
+      call (node, condition);
+      node->walkers--;
+      if (!node->internal)
+        progress = true;
+    }
+  return progress;
+}
+
+void
+gaio_fd_table_bury (GaioFdTable *self)
+{
+  GQueue dead = G_QUEUE_INIT;
+  GList *link, *next;
+
+  if (atomic_load (&self->n_retired) == 0)
+    return;
+
+  g_mutex_lock (&self->lock);
+  /* A monitor that has arrays of its own takes the dead out of them. */
+  if (self->monitor != NULL && self->monitor->ops->flush != NULL)
+    self->monitor->ops->flush (self->monitor);
+  for (link = self->retired.head; link != NULL; link = next)
+    {
+      GaioFdNode *node = link->data;
+
+      next = link->next;
+      if (node->walkers > 0 || node->polled || node->is_change)
+        continue;
+      g_queue_unlink (&self->retired, link);
+      if (node->ready != 0)
+        g_queue_unlink (&self->ready, &node->ready_link);
+      g_queue_push_tail_link (&dead, link);
+    }
+  atomic_store (&self->n_retired, self->retired.length);
+  g_mutex_unlock (&self->lock);
+
+  while ((link = g_queue_pop_head_link (&dead)) != NULL)
+    free_node (link->data);
+}

@@ -1,0 +1,32 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include <gaio/loop/gaio-context-parts-private.h>
+#include <gaio/loop/gaio-timer.h>
+
+#define GAIO_N_CLOCKS 3
+
+/* What a context has one of: its pending timers, a heap for each clock. Reference-counted, since
+ * timers may outlive the context. */
+GaioTimerHeap *gaio_timer_heap_new (GaioBhQueue *queue);
+GaioTimerHeap *gaio_timer_heap_ref (GaioTimerHeap *self);
+void gaio_timer_heap_unref (GaioTimerHeap *self);
+
+/* Thread: home. How long until the first deadline of any clock: 0 when it has passed, -1 when
+ * nothing is pending. */
+gint64 gaio_timer_heap_get_timeout_ns (GaioTimerHeap *self);
+
+/* Thread: home. Calls what is due; returns whether anything was. */
+bool gaio_timer_heap_run (GaioTimerHeap *self);
+
+/* Thread: home, or any when the loop has ended. Cancels all timers and arms no more. */
+void gaio_timer_heap_close (GaioTimerHeap *self);
+
+/* The soonest of two timeouts, where -1 is for ever. */
+static inline gint64
+gaio_timeout_soonest (gint64 a, gint64 b)
+{
+  return (guint64) a < (guint64) b ? a : b;
+}
