@@ -18,6 +18,7 @@
 #include <gaio/loop/gaio-io-thread.h>
 #include <gaio/loop/gaio-timer.h>
 
+#include <gaio/pool/gaio-thread-pool.h>
 
 
 #undef GAIO_INSIDE
