@@ -20,5 +20,8 @@
 
 #include <gaio/pool/gaio-thread-pool.h>
 
+#include <gaio/file/gaio-file.h>
+#include <gaio/file/gaio-load.h>
+#include <gaio/file/gaio-request.h>
 
 #undef GAIO_INSIDE

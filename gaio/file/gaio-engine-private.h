@@ -1,0 +1,47 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* How a file request runs: one table of operations for each way. What a request is, when it is
+ * done, and what to do about a short transfer is the request's own business. */
+
+#pragma once
+
+#include <gaio/file/gaio-request-private.h>
+
+struct _GaioEngineOps
+{
+  GaioEngine type;
+
+  /* Takes the request and begins, or continues, what is left of it. The end comes as
+   * gaio_request_finish(), never from within. -errno when this engine cannot do this one: the
+   * caller then gives it to the threads, which can do all. Thread: home. */
+  int (*submit) (GaioRequest *self);
+
+  /* The request shall end soon. It does so through the engine, when the kernel has let go of its
+   * memory. Called once or more for a request that this engine has. Thread: home. */
+  void (*cancel) (GaioRequest *self);
+};
+
+extern const GaioEngineOps gaio_engine_uring; /* refuses all where there is no liburing */
+extern const GaioEngineOps gaio_engine_threads;
+
+/* What the requests of one context share; one for each context, made at its first request and
+ * freed with it. Thread: home. */
+struct _GaioEngineState
+{
+  GaioRing *ring; /* NULL: all go to the threads */
+  GaioContextCounters *counters;
+
+  /* io_uring. As many requests as the completion queue has room for are in flight; the others
+   * wait here in order. While any waits, some are in flight, and their ends let it in. */
+  guint depth;
+  guint in_flight;
+  GQueue waiting;
+};
+
+/* Thread: home. */
+GaioEngineState *gaio_engine_state_get (GaioContext *context);
+
+/* Runs the request to its end in this thread, by blocking system calls, and leaves the result in
+ * it. `cancel_fd`, where it is not -1, ends a wait for a pipe by being readable. Thread: any. */
+void gaio_engine_run_blocking (GaioRequest *self, int cancel_fd);

@@ -1,0 +1,250 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The threads engine: blocking system calls, in a worker of the default thread pool, or in the
+ * thread that calls one of the functions without _async.
+ *
+ * It can do everything, so it takes what the ring cannot. A wait for a pipe, a terminal or a socket
+ * can be cancelled: the descriptor is polled together with another one that the cancel makes
+ * readable. A wait for a disk cannot; the request then ends with what really happened. When two
+ * read from the same pipe at once, the slower one may wait in read(2) past a cancel.
+ *
+ * submit and cancel are for the home thread; gaio_engine_run_blocking() is for any. */
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <gaio/file/gaio-engine-private.h>
+
+/* In milliseconds, for the first retry of what a file system says to do again later; it doubles
+ * each time. */
+#define RETRY_DELAY_MS 1
+
+/* A signal that a write past RLIMIT_FSIZE sends to its own thread. The pool's workers have it
+ * blocked; a thread of the program may not. */
+typedef struct
+{
+  sigset_t before;
+  bool blocked;
+} SignalGuard;
+
+static void
+guard_begin (SignalGuard *self, GaioRequest *request)
+{
+  sigset_t set;
+
+  self->blocked = request->file->size_limited && (request->kind == GAIO_REQUEST_WRITE ||
+                                                  request->kind == GAIO_REQUEST_TRUNCATE);
+  if (!self->blocked)
+    return;
+  sigemptyset (&set);
+  sigaddset (&set, SIGXFSZ);
+  pthread_sigmask (SIG_BLOCK, &set, &self->before);
+}
+
+static void
+guard_end (SignalGuard *self)
+{
+  sigset_t set;
+
+  if (!self->blocked || sigismember (&self->before, SIGXFSZ))
+    return;
+  /* Takes the signal of our own write, so that it is not delivered below. */
+  sigemptyset (&set);
+  sigaddset (&set, SIGXFSZ);
+  while (sigtimedwait (&set, NULL, &(struct timespec){ 0 }) < 0 && errno == EINTR)
+    ;
+  pthread_sigmask (SIG_SETMASK, &self->before, NULL);
+}
+
+static int
+wait_for (GaioRequest *self, int fd, gushort events, int cancel_fd)
+{
+  GPollFD fds[2] = {
+    { .fd = fd, .events = events },
+    { .fd = cancel_fd, .events = G_IO_IN },
+  };
+
+  if (g_poll (fds, cancel_fd >= 0 ? 2 : 1, -1) < 0)
+    return -errno;
+  if (fds[1].revents != 0)
+    {
+      /* What distinguishes this from an errno that a file system made up. */
+      atomic_store (&self->cancelled, atomic_load (&self->serial));
+      return -ECANCELED;
+    }
+  return 0;
+}
+
+/* One transfer of a file that has no positions. A writer that can be cancelled writes no more at
+ * once than a pipe that is ready has room for, so that write(2) does not wait. */
+static gssize
+transfer_unseekable (GaioRequest *self, int fd, int cancel_fd)
+{
+  bool writes = self->kind == GAIO_REQUEST_WRITE;
+  bool must_wait = cancel_fd >= 0;
+
+  for (;;)
+    {
+      int err = must_wait ? wait_for (self, fd, writes ? G_IO_OUT : G_IO_IN, cancel_fd) : 0;
+      struct iovec *iov = &self->iov[self->first_iov];
+      gssize res;
+
+      if (err < 0)
+        return err;
+      if (writes)
+        res = write (fd,
+                     iov->iov_base,
+                     MIN (iov->iov_len, cancel_fd >= 0 ? PIPE_BUF : GAIO_REQUEST_MAX_TRANSFER));
+      else
+        res = read (fd,
+                    self->target + self->moved,
+                    MIN (self->length - self->moved, GAIO_REQUEST_MAX_TRANSFER));
+      if (res >= 0)
+        return res;
+      if (errno != EAGAIN)
+        return -errno;
+      /* A descriptor in non-blocking mode. */
+      must_wait = true;
+    }
+}
+
+static gssize
+transfer (GaioRequest *self, int fd)
+{
+  goffset offset = self->offset + self->moved;
+
+  if (self->kind == GAIO_REQUEST_READ)
+    return pread (fd,
+                  self->target + self->moved,
+                  MIN (self->length - self->moved, GAIO_REQUEST_MAX_TRANSFER),
+                  offset);
+  return pwritev (fd,
+                  self->iov + self->first_iov,
+                  MIN (self->n_iov - self->first_iov, IOV_MAX),
+                  offset);
+}
+
+/* One system call; what it returned, or -errno. */
+static gssize
+call (GaioRequest *self, int cancel_fd)
+{
+  int fd = atomic_load_explicit (&self->file->fd, memory_order_relaxed);
+  gssize res = -1;
+
+  switch (self->kind)
+    {
+    case GAIO_REQUEST_READ:
+    case GAIO_REQUEST_WRITE:
+      if (!self->file->seekable)
+        return transfer_unseekable (self, fd, cancel_fd);
+      res = transfer (self, fd);
+      break;
+    case GAIO_REQUEST_SYNC:
+      res = self->data_only ? fdatasync (fd) : fsync (fd);
+      break;
+    case GAIO_REQUEST_TRUNCATE:
+      res = ftruncate (fd, self->offset);
+      break;
+    case GAIO_REQUEST_STATX:
+      res = statx (fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, self->statx);
+      break;
+    case GAIO_REQUEST_OPEN:
+      res = open (self->file->path, self->open_flags, 0666);
+      break;
+    case GAIO_REQUEST_CLOSE:
+      res = close (fd);
+      break;
+    }
+  return res < 0 ? -errno : res;
+}
+
+void
+gaio_engine_run_blocking (GaioRequest *self, int cancel_fd)
+{
+  SignalGuard guard;
+  gssize res;
+
+  if (self->kind != GAIO_REQUEST_CLOSE && gaio_request_is_cancelled (self))
+    {
+      self->result = -ECANCELED;
+      return;
+    }
+  guard_begin (&guard, self);
+  for (;;)
+    {
+      res = call (self, cancel_fd);
+      if (gaio_request_take_result (self, res, false) == GAIO_STEP_DONE)
+        break;
+      if (res == -EAGAIN)
+        g_usleep ((RETRY_DELAY_MS * 1000) << self->retries);
+    }
+  guard_end (&guard);
+}
+
+static GaioRequest *
+request_of (GaioJob *job)
+{
+  return (GaioRequest *) ((char *) job - offsetof (GaioRequest, job));
+}
+
+static void
+work (GaioJob *job)
+{
+  GaioRequest *self = request_of (job);
+
+  gaio_engine_run_blocking (self,
+                            self->interrupt != NULL
+                                ? gaio_event_notifier_get_fd (self->interrupt)
+                                : -1);
+}
+
+static void
+done (GaioJob *job, bool cancelled)
+{
+  GaioRequest *self = request_of (job);
+
+  if (cancelled && self->kind == GAIO_REQUEST_CLOSE)
+    gaio_engine_run_blocking (self, -1); /* the context ends; the descriptor must not stay */
+  else if (cancelled)
+    self->result = -ECANCELED;
+  gaio_request_finish (self);
+}
+
+static int
+threads_submit (GaioRequest *self)
+{
+  if (!self->file->seekable &&
+      (self->kind == GAIO_REQUEST_READ || self->kind == GAIO_REQUEST_WRITE))
+    {
+      /* Without a descriptor for it the wait cannot be cut short; all else works. */
+      if (self->interrupt == NULL)
+        self->interrupt = gaio_event_notifier_new (NULL);
+      else
+        gaio_event_notifier_test_and_clear (self->interrupt);
+    }
+  self->job.work = work;
+  self->job.done = done;
+  gaio_job_submit (&self->job, gaio_thread_pool_get_default (), self->file->context);
+  return 0;
+}
+
+static void
+threads_cancel (GaioRequest *self)
+{
+  if (!gaio_job_cancel (&self->job) && self->interrupt != NULL)
+    gaio_event_notifier_set (self->interrupt);
+}
+
+const GaioEngineOps gaio_engine_threads = {
+  .type = GAIO_ENGINE_THREADS,
+  .submit = threads_submit,
+  .cancel = threads_cancel,
+};

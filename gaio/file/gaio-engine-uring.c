@@ -1,0 +1,237 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The io_uring engine: a request becomes one operation at a time on the ring of its context.
+ *
+ * Two limits shape it. The completion queue has room for so many: that many requests are in flight,
+ * the others wait in the order they came, and each end lets one in. Requests for a pipe, a terminal
+ * or a socket are not counted: they may wait for ever, and would keep the others from the disk.
+ *
+ * And the kernel copies what is in the page cache inside the submission, in the thread that runs
+ * the loop: 64 MiB would stop a user interface for ten milliseconds. So what is large goes to the
+ * kernel's own workers (IOSQE_ASYNC), what is small does not, since a worker costs 10 us.
+ *
+ * What it does not do: ftruncate(2), which liburing 2.3 has no operation for; and writes while
+ * RLIMIT_FSIZE is in force, because XFS and btrfs run them in the submitting thread and the signal
+ * SIGXFSZ would end the program. Both are refused here, and the threads do them.
+ *
+ * Only the home thread calls anything here. */
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <liburing.h>
+
+#include <gaio/file/gaio-engine-private.h>
+
+/* A memory copy of this size takes as long as handing the work to a worker does. */
+#define INLINE_MAX_BYTES ((gsize) 256 * 1024)
+
+static void uring_complete (GaioRingOp *op, int res);
+
+static bool
+is_write_of_many (GaioRequest *self)
+{
+  return self->n_iov - self->first_iov > 1;
+}
+
+/* -1: there is none. */
+static int
+opcode_of (GaioRequest *self)
+{
+  switch (self->kind)
+    {
+    case GAIO_REQUEST_READ:
+      return IORING_OP_READ;
+    case GAIO_REQUEST_WRITE:
+      return self->file->size_limited ? -1
+             : is_write_of_many (self) ? IORING_OP_WRITEV
+                                       : IORING_OP_WRITE;
+    case GAIO_REQUEST_SYNC:
+      return IORING_OP_FSYNC;
+    case GAIO_REQUEST_STATX:
+      return IORING_OP_STATX;
+    case GAIO_REQUEST_OPEN:
+      return IORING_OP_OPENAT;
+    case GAIO_REQUEST_CLOSE:
+      return IORING_OP_CLOSE;
+    case GAIO_REQUEST_TRUNCATE:
+      return -1;
+    }
+  g_assert_not_reached ();
+}
+
+static void
+prepare (GaioRequest *self, struct io_uring_sqe *sqe)
+{
+  int fd = atomic_load_explicit (&self->file->fd, memory_order_relaxed);
+  /* An offset of -1 is the file's own position, which is what a file without positions has. */
+  guint64 offset = self->file->seekable ? (guint64) (self->offset + self->moved) : (guint64) -1;
+  gsize left = self->length - self->moved;
+
+  switch (self->kind)
+    {
+    case GAIO_REQUEST_READ:
+      io_uring_prep_read (sqe,
+                          fd,
+                          self->target + self->moved,
+                          MIN (left, GAIO_REQUEST_MAX_TRANSFER),
+                          offset);
+      if (left > INLINE_MAX_BYTES)
+        sqe->flags |= IOSQE_ASYNC;
+      break;
+    case GAIO_REQUEST_WRITE:
+      if (is_write_of_many (self))
+        io_uring_prep_writev (sqe,
+                              fd,
+                              self->iov + self->first_iov,
+                              MIN (self->n_iov - self->first_iov, IOV_MAX),
+                              offset);
+      else
+        io_uring_prep_write (sqe,
+                             fd,
+                             self->iov[self->first_iov].iov_base,
+                             MIN (self->iov[self->first_iov].iov_len, GAIO_REQUEST_MAX_TRANSFER),
+                             offset);
+      if (left > INLINE_MAX_BYTES)
+        sqe->flags |= IOSQE_ASYNC;
+      break;
+    case GAIO_REQUEST_SYNC:
+      io_uring_prep_fsync (sqe, fd, self->data_only ? IORING_FSYNC_DATASYNC : 0);
+      break;
+    case GAIO_REQUEST_STATX:
+      io_uring_prep_statx (sqe,
+                           fd,
+                           "",
+                           AT_EMPTY_PATH,
+                           STATX_BASIC_STATS | STATX_BTIME,
+                           self->statx);
+      break;
+    case GAIO_REQUEST_OPEN:
+      io_uring_prep_openat (sqe, AT_FDCWD, self->file->path, self->open_flags, 0666);
+      break;
+    case GAIO_REQUEST_CLOSE:
+      io_uring_prep_close (sqe, fd);
+      break;
+    case GAIO_REQUEST_TRUNCATE:
+      g_assert_not_reached ();
+    }
+}
+
+/* Gets it into the ring now; -errno when that cannot be. */
+static int
+start (GaioRequest *self, GaioEngineState *state)
+{
+  struct io_uring_sqe *sqe;
+  int opcode = opcode_of (self);
+
+  if (!gaio_ring_supports (state->ring, opcode))
+    return -EOPNOTSUPP;
+  sqe = gaio_ring_get_sqe (state->ring, &self->ring_op);
+  if (G_UNLIKELY (sqe == NULL))
+    return -EAGAIN;
+  prepare (self, sqe);
+  self->ring_op.complete = uring_complete;
+  if (self->uses_slot)
+    state->in_flight++;
+  return 0;
+}
+
+static int
+uring_submit (GaioRequest *self)
+{
+  GaioEngineState *state = self->file->engine;
+
+  if (state->ring == NULL)
+    return -ENOSYS;
+  self->cancel_sent = false;
+  self->uses_slot = self->file->seekable || self->kind == GAIO_REQUEST_OPEN;
+  if (self->uses_slot &&
+      G_UNLIKELY (state->in_flight >= state->depth || state->waiting.length > 0))
+    {
+      self->waits_for_slot = true;
+      self->link.data = self;
+      g_queue_push_tail_link (&state->waiting, &self->link);
+      return 0;
+    }
+  return start (self, state);
+}
+
+static void
+let_in (GaioEngineState *state)
+{
+  while (state->waiting.length > 0 && state->in_flight < state->depth)
+    {
+      GaioRequest *next = g_queue_pop_head_link (&state->waiting)->data;
+
+      next->waits_for_slot = false;
+      if (start (next, state) < 0)
+        gaio_request_move_to_threads (next);
+    }
+}
+
+static void
+uring_complete (GaioRingOp *op, int res)
+{
+  GaioRequest *self = (GaioRequest *) op;
+  GaioEngineState *state = self->file->engine;
+
+  if (self->uses_slot)
+    {
+      state->in_flight--;
+      /* Before the callback, whose own submissions come after those that wait. */
+      if (G_UNLIKELY (state->waiting.length > 0))
+        let_in (state);
+    }
+  switch (gaio_request_take_result (self, res, true))
+    {
+    case GAIO_STEP_DONE:
+      gaio_request_finish (self);
+      break;
+    case GAIO_STEP_MORE:
+      if (uring_submit (self) == 0)
+        break;
+      G_GNUC_FALLTHROUGH;
+    case GAIO_STEP_MOVE:
+      gaio_request_move_to_threads (self);
+      break;
+    }
+}
+
+static void
+uring_cancel (GaioRequest *self)
+{
+  GaioEngineState *state = self->file->engine;
+  struct io_uring_sqe *sqe;
+
+  if (self->waits_for_slot)
+    {
+      self->waits_for_slot = false;
+      g_queue_unlink (&state->waiting, &self->link);
+      gaio_request_finish_later (self, -ECANCELED);
+      return;
+    }
+  if (self->cancel_sent)
+    return;
+  /* Operations are taken in order, so a cancel that comes too late finds nothing, and never the
+   * next submission of the same request. It may come too late, or while the operation cannot be
+   * stopped; what the operation itself then says is what counts. */
+  sqe = gaio_ring_get_sqe (state->ring, NULL);
+  if (sqe == NULL)
+    {
+      if (gaio_ring_is_usable (state->ring))
+        gaio_request_cancel_later (self);
+      return;
+    }
+  io_uring_prep_cancel (sqe, &self->ring_op, 0);
+  self->cancel_sent = true;
+}
+
+const GaioEngineOps gaio_engine_uring = {
+  .type = GAIO_ENGINE_IO_URING,
+  .submit = uring_submit,
+  .cancel = uring_cancel,
+};

@@ -1,0 +1,41 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Which engine a context has, and what its requests share. The choice is made once for each
+ * context, at its first request: the ring, if there is one, else the threads. A single request may
+ * still go to the threads (see gaio-request.c); the context never does as a whole, except when the
+ * kernel stops taking operations, and then one by one.
+ *
+ * The state hangs on the context, so that this floor needs no field in the one below. Only the
+ * home thread calls anything here. */
+
+#include "config.h"
+
+#include <gaio/base/gaio-debug-private.h>
+#include <gaio/file/gaio-engine-private.h>
+
+static G_DEFINE_QUARK (gaio-engine-state, gaio_engine_state)
+
+GaioEngineState *
+gaio_engine_state_get (GaioContext *context)
+{
+  GaioEngineState *self = g_object_get_qdata (G_OBJECT (context), gaio_engine_state_quark ());
+
+  if (self != NULL)
+    return self;
+
+  self = g_new0 (GaioEngineState, 1);
+  self->counters = gaio_context_get_counters (context);
+  if (gaio_context_get_engine (context) != GAIO_ENGINE_THREADS)
+    self->ring = gaio_context_get_ring (context);
+  if (self->ring != NULL)
+    self->depth = gaio_ring_get_depth (self->ring);
+  gaio_debug (FILE,
+              "context %p: %s engine, %u in flight at most",
+              (void *) context,
+              self->ring != NULL ? "io_uring" : "threads",
+              self->depth);
+  /* No request is in flight when the context goes: each holds it. */
+  g_object_set_qdata_full (G_OBJECT (context), gaio_engine_state_quark (), self, g_free);
+  return self;
+}

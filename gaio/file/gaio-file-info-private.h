@@ -1,0 +1,12 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include <gio/gio.h>
+
+struct statx;
+
+/* What statx(2) says of a file, as GIO puts it. `path` may be NULL; `attributes` is a list as in
+ * g_file_query_info(), NULL for all. Thread: any. */
+GFileInfo *gaio_file_info_new (const struct statx *statx, const char *path, const char *attributes);

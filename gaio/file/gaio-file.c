@@ -1,0 +1,728 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/**
+ * GaioFile:
+ *
+ * An open file: reads and writes at any position, any number of them at once.
+ *
+ * A file belongs to a [class@Gaio.Context], and its operations end there: by io_uring where the
+ * system allows it, else by blocking calls in threads, with the same results. There are three ways
+ * to call them. The functions that end in `_async` give their result to a callback in the
+ * thread-default [struct@GLib.MainContext] of the caller, as in GIO; their I/O priority is the
+ * priority of that callback. Their twins without a suffix block the calling thread. And
+ * [struct@Gaio.Request] is for C programs with many operations.
+ *
+ * Every operation has its own offset; there is no current position. Operations that are in flight
+ * together may end in any order. A file that has no positions, such as a pipe or a terminal,
+ * ignores offsets; a read then gives what is there, as read(2) does.
+ *
+ * [method@Gaio.File.close_async] waits for the operations that were begun before it, and what is
+ * begun after it fails with %G_IO_ERROR_CLOSED. A file that is dropped without being closed closes
+ * its descriptor when the last of its operations has ended; only an error of the close is lost
+ * then.
+ */
+
+/* The object: opening, closing, and what is known about an open file. What runs on it is in
+ * gaio-file-io.c. */
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <gaio/base/gaio-debug-private.h>
+#include <gaio/base/gaio-error-private.h>
+#include <gaio/file/gaio-file-task-private.h>
+
+enum
+{
+  PROP_CONTEXT = 1,
+  PROP_PATH,
+  PROP_SEEKABLE,
+  PROP_CLOSED,
+  N_PROPS,
+};
+
+static GParamSpec *props[N_PROPS];
+
+atomic_uint gaio_file_fork_count;
+
+G_DEFINE_FINAL_TYPE (GaioFile, gaio_file, G_TYPE_OBJECT)
+
+static void
+count_fork (void)
+{
+  atomic_fetch_add_explicit (&gaio_file_fork_count, 1, memory_order_relaxed);
+}
+
+static void
+gaio_file_constructed (GObject *object)
+{
+  GaioFile *self = GAIO_FILE (object);
+
+  G_OBJECT_CLASS (gaio_file_parent_class)->constructed (object);
+  if (self->context == NULL)
+    self->context = gaio_context_ref_thread_default ();
+  if (self->context == NULL)
+    return; /* out of descriptors; gaio_request_new() then refuses */
+  self->queue = gaio_bh_queue_ref (gaio_context_get_bh_queue (self->context));
+  self->fork_count = atomic_load (&gaio_file_fork_count);
+}
+
+static void
+gaio_file_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  GaioFile *self = GAIO_FILE (object);
+
+  switch (id)
+    {
+    case PROP_CONTEXT:
+      self->context = g_value_dup_object (value);
+      break;
+    case PROP_PATH:
+      self->path = g_value_dup_string (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+gaio_file_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GaioFile *self = GAIO_FILE (object);
+
+  switch (id)
+    {
+    case PROP_CONTEXT:
+      g_value_set_object (value, self->context);
+      break;
+    case PROP_PATH:
+      g_value_set_string (value, self->path);
+      break;
+    case PROP_SEEKABLE:
+      g_value_set_boolean (value, self->seekable);
+      break;
+    case PROP_CLOSED:
+      g_value_set_boolean (value, gaio_file_is_closed (self));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+gaio_file_finalize (GObject *object)
+{
+  GaioFile *self = GAIO_FILE (object);
+  int fd = atomic_load (&self->fd);
+
+  /* No operation is in flight: each holds the file. */
+  if (fd >= 0 && close (fd) < 0)
+    gaio_debug (FILE, "%s: close: %s", self->label, g_strerror (errno));
+  g_clear_pointer (&self->queue, gaio_bh_queue_unref);
+  g_clear_object (&self->context);
+  g_mutex_clear (&self->lock);
+  g_cond_clear (&self->close_ended);
+  g_free (self->path);
+  g_free (self->label);
+  G_OBJECT_CLASS (gaio_file_parent_class)->finalize (object);
+}
+
+static void
+gaio_file_class_init (GaioFileClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->constructed = gaio_file_constructed;
+  object_class->set_property = gaio_file_set_property;
+  object_class->get_property = gaio_file_get_property;
+  object_class->finalize = gaio_file_finalize;
+
+  /**
+   * GaioFile:context:
+   *
+   * The context that the file's operations run and end in.
+   */
+  props[PROP_CONTEXT] =
+      g_param_spec_object ("context",
+                           NULL,
+                           NULL,
+                           GAIO_TYPE_CONTEXT,
+                           G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioFile:path: (type filename)
+   *
+   * The path that the file was opened with; %NULL when it was made from a descriptor alone.
+   */
+  props[PROP_PATH] =
+      g_param_spec_string ("path",
+                           NULL,
+                           NULL,
+                           NULL,
+                           G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioFile:seekable:
+   *
+   * Whether the file has positions. A pipe, a terminal and a socket have none.
+   */
+  props[PROP_SEEKABLE] = g_param_spec_boolean ("seekable",
+                                               NULL,
+                                               NULL,
+                                               FALSE,
+                                               G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioFile:closed:
+   *
+   * Whether the file is closed. No notification is sent, since the change may come in another
+   * thread than the one that a handler belongs to.
+   */
+  props[PROP_CLOSED] = g_param_spec_boolean ("closed",
+                                             NULL,
+                                             NULL,
+                                             TRUE,
+                                             G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  g_object_class_install_properties (object_class, N_PROPS, props);
+  pthread_atfork (NULL, NULL, count_fork);
+}
+
+static void
+gaio_file_init (GaioFile *self)
+{
+  atomic_init (&self->fd, -1);
+  /* Not open yet is like closed: nothing runs on it. */
+  atomic_init (&self->uses, GAIO_FILE_CLOSING);
+  atomic_init (&self->closed, true);
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->close_ended);
+}
+
+GaioFile *
+gaio_file_new (GaioContext *context, const char *path)
+{
+  return g_object_new (GAIO_TYPE_FILE, "context", context, "path", path, NULL);
+}
+
+/* Whether an open descriptor is a directory's. stat(2) would ask a server, and block; to look up
+ * a name in what is no directory fails at once, before the file system is asked. */
+static bool
+is_directory (int fd)
+{
+  return faccessat (fd, ".", F_OK, 0) == 0 || errno == EACCES;
+}
+
+int
+gaio_file_adopt_fd (GaioFile *self, int fd)
+{
+  struct rlimit limit;
+  int flags = fcntl (fd, F_GETFL);
+
+  if (flags < 0)
+    return -errno;
+  if ((flags & O_PATH) != 0)
+    return -EBADF;
+  if ((flags & O_ACCMODE) == O_RDONLY && is_directory (fd))
+    return -EISDIR;
+
+  self->label = self->path != NULL ? g_strdup (self->path) : g_strdup_printf ("fd %d", fd);
+  self->seekable = lseek (fd, 0, SEEK_CUR) >= 0;
+  self->direct = (flags & O_DIRECT) != 0;
+  /* Once for each file: programs set it before they open what it is meant for. */
+  self->size_limited = (flags & O_ACCMODE) != O_RDONLY && getrlimit (RLIMIT_FSIZE, &limit) == 0 &&
+                       limit.rlim_cur != RLIM_INFINITY;
+  atomic_store (&self->fd, fd);
+  atomic_store (&self->closed, false);
+  atomic_fetch_and (&self->uses, ~GAIO_FILE_CLOSING);
+  return 0;
+}
+
+bool
+gaio_file_parse_mode (const char *mode, int *flags)
+{
+  int found;
+  bool plus = false;
+  bool exclusive = false;
+  bool binary = false;
+
+  switch (mode[0])
+    {
+    case 'r':
+      found = O_RDONLY;
+      break;
+    case 'w':
+      found = O_WRONLY | O_CREAT | O_TRUNC;
+      break;
+    case 'a':
+      found = O_WRONLY | O_CREAT | O_APPEND;
+      break;
+    default:
+      return false;
+    }
+  for (const char *c = mode + 1; *c != '\0'; c++)
+    {
+      bool *seen = *c == '+' ? &plus : *c == 'x' ? &exclusive : *c == 'b' ? &binary : NULL;
+
+      if (seen == NULL || *seen)
+        return false;
+      *seen = true;
+    }
+  if (exclusive && mode[0] == 'r')
+    return false;
+  if (plus)
+    found = (found & ~O_ACCMODE) | O_RDWR;
+  if (exclusive)
+    found |= O_EXCL;
+  *flags = found;
+  return true;
+}
+
+static GError *
+new_mode_error (const char *path, const char *mode)
+{
+  g_autofree char *detail = g_strdup_printf ("mode “%s”", mode);
+
+  return gaio_error_new_errno_with_detail (EINVAL, "open", path, detail);
+}
+
+static GaioFile *
+open_blocking (GaioContext *context,
+               const char *path,
+               const char *mode,
+               GCancellable *cancellable,
+               GError **error)
+{
+  g_autoptr (GaioFile) self = NULL;
+  g_autoptr (GaioRequest) request = NULL;
+  int flags;
+
+  if (!gaio_file_parse_mode (mode, &flags))
+    {
+      g_propagate_error (error, new_mode_error (path, mode));
+      return NULL;
+    }
+  self = gaio_file_new (context, path);
+  request = gaio_request_new_blocking (self, cancellable);
+  gaio_request_open (request, flags);
+  if (!gaio_request_get_result (request, NULL, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+/**
+ * gaio_open:
+ * @path: (type filename): which file
+ * @mode: how to open it, see [func@Gaio.open_async]
+ * @cancellable: (nullable): a cancellable
+ * @error: return location for an error
+ *
+ * Opens a file, and blocks until that is done.
+ *
+ * Thread: any. The file belongs to the thread's default [class@Gaio.Context], see
+ * [func@Gaio.Context.ref_thread_default].
+ *
+ * Returns: (transfer full): the file, or %NULL with an error of `G_IO_ERROR` or %GAIO_ERROR
+ */
+GaioFile *
+gaio_open (const char *path, const char *mode, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GaioContext) context = NULL;
+
+  g_return_val_if_fail (path != NULL, NULL);
+  g_return_val_if_fail (mode != NULL, NULL);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  context = gaio_context_ref_thread_default ();
+  if (context == NULL)
+    {
+      gaio_set_error_errno (error, EMFILE, "open", path);
+      return NULL;
+    }
+  return open_blocking (context, path, mode, cancellable, error);
+}
+
+static void
+return_open (GTask *task, GaioRequest *request)
+{
+  GError *error = NULL;
+
+  if (gaio_request_get_result (request, NULL, &error))
+    g_task_return_pointer (task, g_object_ref (request->file), g_object_unref);
+  else
+    g_task_return_error (task, error);
+}
+
+/**
+ * gaio_open_async:
+ * @path: (type filename): which file
+ * @mode: how to open it: `r` to read, `w` to write a new or emptied file, `a` to append; each may be
+ *   followed by `+` to read and write, and `w` and `a` by `x` to fail if the file exists. A `b` is
+ *   accepted and means nothing
+ * @io_priority: the priority of the callback, for example %G_PRIORITY_DEFAULT
+ * @cancellable: (nullable): a cancellable
+ * @callback: (scope async): called when the file is open
+ * @user_data: data for @callback
+ *
+ * Opens a file.
+ *
+ * The descriptor is close-on-exec; a new file has the permissions 0666 less the umask. To open a
+ * directory fails with %G_IO_ERROR_IS_DIRECTORY, a mode that is none with
+ * %G_IO_ERROR_INVALID_ARGUMENT. The opening of a named pipe waits for the other end.
+ *
+ * Thread: any. The file belongs to the thread's default [class@Gaio.Context].
+ */
+void
+gaio_open_async (const char *path,
+                 const char *mode,
+                 int io_priority,
+                 GCancellable *cancellable,
+                 GAsyncReadyCallback callback,
+                 gpointer user_data)
+{
+  g_autoptr (GaioContext) context = NULL;
+  g_autoptr (GaioFile) self = NULL;
+  GaioRequest *request;
+  GError *error = NULL;
+  GTask *task;
+  int flags = 0;
+
+  g_return_if_fail (path != NULL);
+  g_return_if_fail (mode != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (NULL, cancellable, callback, user_data);
+  g_task_set_source_tag (task, gaio_open_async);
+  g_task_set_priority (task, io_priority);
+  context = gaio_context_ref_thread_default ();
+  if (!gaio_file_parse_mode (mode, &flags))
+    error = new_mode_error (path, mode);
+  else if (context == NULL)
+    error = gaio_error_new_errno (EMFILE, "open", path);
+  if (error != NULL)
+    {
+      g_task_return_error (task, error);
+      g_object_unref (task);
+      return;
+    }
+  self = gaio_file_new (context, path);
+  request = gaio_file_task_begin (task, self, return_open);
+  if (request == NULL)
+    return;
+  gaio_request_open (request, flags);
+  gaio_file_task_submitted (request);
+}
+
+/**
+ * gaio_open_finish:
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends [func@Gaio.open_async].
+ *
+ * Thread: the callback's.
+ *
+ * Returns: (transfer full): the file, or %NULL with an error of `G_IO_ERROR` or %GAIO_ERROR
+ */
+GaioFile *
+gaio_open_finish (GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, NULL), NULL);
+  g_return_val_if_fail (g_async_result_is_tagged (result, gaio_open_async), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/**
+ * gaio_file_new_for_fd:
+ * @context: the context for the file's operations
+ * @fd: an open file descriptor; the file closes it
+ * @path: (type filename) (nullable): what errors call the file
+ * @error: return location for an error
+ *
+ * Makes a file of a descriptor that is open already. On failure the descriptor stays the caller's.
+ *
+ * A descriptor in non-blocking mode is waited for. One that was opened with `O_DIRECT` gets aligned
+ * buffers for its reads; the offsets, the lengths, and what is written must be aligned by the
+ * caller.
+ *
+ * Thread: any.
+ *
+ * Returns: (transfer full): the file, or %NULL when the descriptor is not open, or a directory's
+ */
+GaioFile *
+gaio_file_new_for_fd (GaioContext *context, int fd, const char *path, GError **error)
+{
+  g_autoptr (GaioFile) self = NULL;
+  int err;
+
+  g_return_val_if_fail (GAIO_IS_CONTEXT (context), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  self = gaio_file_new (context, path);
+  err = gaio_file_adopt_fd (self, fd);
+  if (err < 0)
+    {
+      gaio_set_error_errno (error, -err, "open", path);
+      return NULL;
+    }
+  return g_steal_pointer (&self);
+}
+
+/**
+ * gaio_file_new_for_path:
+ * @context: the context for the file's operations
+ * @path: (type filename): which file
+ * @mode: how to open it, see [func@Gaio.open_async]
+ * @error: return location for an error
+ *
+ * Opens a file for a given context, and blocks until that is done.
+ *
+ * Thread: any.
+ *
+ * Returns: (transfer full): the file, or %NULL with an error of `G_IO_ERROR` or %GAIO_ERROR
+ */
+GaioFile *
+gaio_file_new_for_path (GaioContext *context, const char *path, const char *mode, GError **error)
+{
+  g_return_val_if_fail (GAIO_IS_CONTEXT (context), NULL);
+  g_return_val_if_fail (path != NULL, NULL);
+  g_return_val_if_fail (mode != NULL, NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return open_blocking (context, path, mode, NULL, error);
+}
+
+/**
+ * gaio_file_get_context:
+ * @self: a file
+ *
+ * Gets the context that the file's operations run and end in.
+ *
+ * Thread: any.
+ *
+ * Returns: (transfer none): the context
+ */
+GaioContext *
+gaio_file_get_context (GaioFile *self)
+{
+  g_return_val_if_fail (GAIO_IS_FILE (self), NULL);
+
+  return self->context;
+}
+
+/**
+ * gaio_file_get_path:
+ * @self: a file
+ *
+ * Gets the path that the file was opened with.
+ *
+ * Thread: any.
+ *
+ * Returns: (type filename) (transfer none) (nullable): the path, or %NULL when the file was made
+ *   from a descriptor alone
+ */
+const char *
+gaio_file_get_path (GaioFile *self)
+{
+  g_return_val_if_fail (GAIO_IS_FILE (self), NULL);
+
+  return self->path;
+}
+
+/**
+ * gaio_file_get_fd:
+ * @self: a file
+ *
+ * Gets the file's descriptor. It stays the file's.
+ *
+ * Thread: any.
+ *
+ * Returns: the descriptor, or -1 when the file is closed
+ */
+int
+gaio_file_get_fd (GaioFile *self)
+{
+  g_return_val_if_fail (GAIO_IS_FILE (self), -1);
+
+  return atomic_load (&self->fd);
+}
+
+/**
+ * gaio_file_is_seekable:
+ * @self: a file
+ *
+ * Tells whether the file has positions. A pipe, a terminal and a socket have none.
+ *
+ * Thread: any.
+ *
+ * Returns: %TRUE when offsets mean something
+ */
+gboolean
+gaio_file_is_seekable (GaioFile *self)
+{
+  g_return_val_if_fail (GAIO_IS_FILE (self), FALSE);
+
+  return self->seekable;
+}
+
+/**
+ * gaio_file_is_closed:
+ * @self: a file
+ *
+ * Tells whether the file is closed, or about to be: whether new operations fail with
+ * %G_IO_ERROR_CLOSED.
+ *
+ * Thread: any.
+ *
+ * Returns: %TRUE when the file takes no more operations
+ */
+gboolean
+gaio_file_is_closed (GaioFile *self)
+{
+  g_return_val_if_fail (GAIO_IS_FILE (self), TRUE);
+
+  return (atomic_load (&self->uses) & GAIO_FILE_CLOSING) != 0;
+}
+
+typedef struct
+{
+  bool ended; /* under the file's lock */
+  GError *error;
+} CloseWait;
+
+static void
+on_close_end (GaioRequest *request, gpointer user_data)
+{
+  CloseWait *wait = user_data;
+  GaioFile *self = request->file;
+
+  gaio_request_get_result (request, NULL, &wait->error);
+  g_mutex_lock (&self->lock);
+  wait->ended = true;
+  g_cond_broadcast (&self->close_ended);
+  g_mutex_unlock (&self->lock);
+}
+
+/**
+ * gaio_file_close:
+ * @self: a file
+ * @cancellable: (nullable): a cancellable; it does not stop the closing
+ * @error: return location for an error
+ *
+ * Closes the file, and blocks until that is done.
+ *
+ * It waits for the operations that are in flight. In the home thread of the file's context it runs
+ * the context meanwhile, so other callbacks may be called; from another thread it relies on the
+ * context's being run. See [method@Gaio.File.close_async].
+ *
+ * Thread: any.
+ *
+ * Returns: %TRUE when the file is closed without an error
+ */
+gboolean
+gaio_file_close (GaioFile *self, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GaioRequest) request = NULL;
+  CloseWait wait = { 0 };
+
+  g_return_val_if_fail (GAIO_IS_FILE (self), FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  request = gaio_request_new (self, on_close_end, &wait, NULL);
+  request->blocking = true;
+  gaio_request_close (request);
+
+  if (gaio_context_is_home (self->context))
+    while (!wait.ended)
+      gaio_context_poll (self->context, TRUE);
+  g_mutex_lock (&self->lock);
+  while (!wait.ended)
+    g_cond_wait (&self->close_ended, &self->lock);
+  g_mutex_unlock (&self->lock);
+
+  if (wait.error != NULL)
+    {
+      g_propagate_error (error, wait.error);
+      return FALSE;
+    }
+  return !g_cancellable_set_error_if_cancelled (cancellable, error);
+}
+
+static void
+return_close (GTask *task, GaioRequest *request)
+{
+  GError *error = NULL;
+
+  if (!gaio_request_get_result (request, NULL, &error))
+    g_task_return_error (task, error);
+  else if (!g_task_return_error_if_cancelled (task))
+    g_task_return_boolean (task, TRUE);
+}
+
+/**
+ * gaio_file_close_async:
+ * @self: a file
+ * @io_priority: the priority of the callback
+ * @cancellable: (nullable): a cancellable. The file is closed nevertheless; the result is then
+ *   %G_IO_ERROR_CANCELLED
+ * @callback: (scope async): called when the file is closed
+ * @user_data: data for @callback
+ *
+ * Closes the file when all operations that were begun before have ended. Those begun later fail
+ * with %G_IO_ERROR_CLOSED.
+ *
+ * To close a file that is closed already succeeds. An error is reported by the first close, also
+ * that of an earlier [method@Gaio.File.sync_async]; the descriptor is gone all the same.
+ *
+ * Thread: any.
+ */
+void
+gaio_file_close_async (GaioFile *self,
+                       int io_priority,
+                       GCancellable *cancellable,
+                       GAsyncReadyCallback callback,
+                       gpointer user_data)
+{
+  GaioRequest *request;
+  GTask *task;
+
+  g_return_if_fail (GAIO_IS_FILE (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, gaio_file_close_async);
+  g_task_set_priority (task, io_priority);
+  request = gaio_file_task_begin_anyway (task, self, return_close);
+  gaio_request_close (request);
+  gaio_file_task_submitted (request);
+}
+
+/**
+ * gaio_file_close_finish:
+ * @self: a file
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends [method@Gaio.File.close_async].
+ *
+ * Thread: the callback's.
+ *
+ * Returns: %TRUE when the file is closed without an error
+ */
+gboolean
+gaio_file_close_finish (GaioFile *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+  g_return_val_if_fail (g_async_result_is_tagged (result, gaio_file_close_async), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}

@@ -1,0 +1,156 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One file operation, as the engines and the calls built on it see it. See gaio-request.c. */
+
+#pragma once
+
+#include <sys/uio.h>
+
+#include <gaio/file/gaio-file-private.h>
+#include <gaio/file/gaio-request.h>
+#include <gaio/pool/gaio-thread-pool-private.h>
+
+struct statx;
+typedef struct _GaioEngineOps GaioEngineOps;
+
+typedef enum
+{
+  GAIO_REQUEST_READ,
+  GAIO_REQUEST_WRITE,
+  GAIO_REQUEST_SYNC,
+  GAIO_REQUEST_TRUNCATE,
+  GAIO_REQUEST_STATX,
+  GAIO_REQUEST_OPEN,
+  GAIO_REQUEST_CLOSE,
+} GaioRequestKind;
+
+typedef enum
+{
+  GAIO_REQUEST_IDLE,
+  GAIO_REQUEST_TRAVELLING, /* its node is on the way to the home thread */
+  GAIO_REQUEST_WAITING,    /* a close, for the last user of its file */
+  GAIO_REQUEST_RUNNING,    /* an engine has it */
+} GaioRequestState;
+
+/* Why a request ended without the kernel's having a say. */
+typedef enum
+{
+  GAIO_REQUEST_FAILED_BY_ERRNO,
+  GAIO_REQUEST_FAILED_CLOSED,
+  GAIO_REQUEST_FAILED_FORKED,
+} GaioRequestFailure;
+
+/* No more than this in one system call: the kernel moves 2 GiB less a page at most. */
+#define GAIO_REQUEST_MAX_TRANSFER ((gsize) 0x7ffff000)
+
+struct _GaioRequest
+{
+  GaioRingOp ring_op; /* first: the engine casts back */
+
+  /* immutable */
+  GaioFile *file; /* a reference */
+  GaioRequestFunc func;
+  gpointer user_data;
+  GDestroyNotify notify;
+  bool blocking;             /* it runs in the thread that submits it, inside the submit */
+  GCancellable *cancellable; /* of a blocking one or of a task, or NULL */
+
+  /* atomic */
+  atomic_uint refs;
+  atomic_uint state;         /* GaioRequestState */
+  _Atomic guint64 serial;    /* of this submission */
+  _Atomic guint64 cancelled; /* the serial of the submission that shall end */
+
+  /* of one submission: the submitter's until it travels, then of the engine that has it */
+  GaioRequestKind kind;
+  GaioRequestFailure failure;
+  int result;    /* 0 or -errno */
+  guint retries; /* in a row without progress */
+  goffset offset;
+  gsize length;
+  gsize moved;
+  bool settled;        /* `result` stands without the request having run */
+  bool data_only;      /* of a sync */
+  bool uses_slot;      /* io_uring: it counts as in flight */
+  bool waits_for_slot; /* io_uring: not in the ring yet */
+  bool cancel_sent;    /* io_uring: the kernel has been told */
+  const GaioEngineOps *engine;
+
+  /* read: the request's own buffer, or the caller's */
+  guint8 *buffer;
+  gsize capacity;
+  guint8 *target;
+
+  /* write: what is left begins at iov[first_iov] */
+  GBytes **chunks;
+  gsize n_chunks;
+  struct iovec *iov;
+  gsize n_iov;
+  gsize first_iov;
+  GBytes *one_chunk;
+  struct iovec one_iov;
+
+  /* statx and open */
+  struct statx *statx;
+  int open_flags;
+
+  /* how it gets about */
+  GaioBhNode node;        /* to the home thread */
+  GaioBhNode cancel_node; /* the same for a cancel from elsewhere; holds a reference */
+  GList link;             /* waiting for a slot of the ring, or for the end of a file's use */
+  GaioJob job;
+  GaioEventNotifier *interrupt; /* threads: ends a wait for a pipe; made when first needed */
+};
+
+/* Thread: any. A request that runs inside its submission, in whichever thread; it has no callback.
+ * `cancellable` may be NULL. */
+GaioRequest *gaio_request_new_blocking (GaioFile *file, GCancellable *cancellable);
+
+/* Thread: any. Submissions that the public header does not have. `buffer` stays the caller's and
+ * must outlive the request's run. */
+void gaio_request_read_into (GaioRequest *self, goffset offset, gsize length, guint8 *buffer);
+void gaio_request_statx (GaioRequest *self);
+void gaio_request_open (GaioRequest *self, int flags);
+
+/* Thread: any. Closes the file as soon as nobody uses it any more; a cancel does not stop it. It
+ * succeeds when the file is closed already. */
+void gaio_request_close (GaioRequest *self);
+
+/* For the engines. */
+
+typedef enum
+{
+  GAIO_STEP_DONE, /* `result` stands */
+  GAIO_STEP_MORE, /* do what is left */
+  GAIO_STEP_MOVE, /* this engine cannot; let the threads do what is left */
+} GaioStep;
+
+/* Thread: the one that runs the request. Takes one result of the kernel, as the ring gives it:
+ * a count, a descriptor, or -errno. `from_ring`: it may be the ring that could not. */
+GaioStep gaio_request_take_result (GaioRequest *self, int res, bool from_ring);
+
+/* Thread: home. Ends the request with `result` and calls its function. */
+void gaio_request_finish (GaioRequest *self);
+
+/* Thread: home. The same from the loop, for when a callback must not run now. */
+void gaio_request_finish_later (GaioRequest *self, int result);
+
+/* Thread: home. Hands a request that an engine gave up to the threads. */
+void gaio_request_move_to_threads (GaioRequest *self);
+
+/* Thread: home. Has the engine's cancel called once more, in the next turn. */
+void gaio_request_cancel_later (GaioRequest *self);
+
+static inline bool
+gaio_request_is_idle (GaioRequest *self)
+{
+  return atomic_load_explicit (&self->state, memory_order_acquire) == GAIO_REQUEST_IDLE;
+}
+
+static inline bool
+gaio_request_is_cancelled (GaioRequest *self)
+{
+  return atomic_load_explicit (&self->cancelled, memory_order_relaxed) ==
+         atomic_load_explicit (&self->serial, memory_order_relaxed);
+}
