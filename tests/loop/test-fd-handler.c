@@ -1,0 +1,1080 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Handlers of file descriptors: level-triggered, removed for good at once, on any monitor. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gaio-test.h"
+
+/* An event notifier and its handler. */
+typedef struct _Flag Flag;
+struct _Flag
+{
+  GaioTestLoop *loop;
+  GaioEventNotifier *notifier;
+  int n;          /* calls */
+  int active;     /* sets itself again so often */
+  gboolean keep;  /* does not clear the notifier */
+  Flag *other;    /* removed, or replaced, by the first call */
+  int n_notified; /* destroy notifies */
+  GIOCondition condition;
+};
+
+static int
+fd_of (Flag *flag)
+{
+  return gaio_event_notifier_get_fd (flag->notifier);
+}
+
+static void
+init (GaioTestLoop *loop, Flag *flag)
+{
+  g_autoptr (GError) error = NULL;
+
+  flag->loop = loop;
+  flag->notifier = gaio_event_notifier_new (&error);
+  g_assert_no_error (error);
+}
+
+static void
+on_ready (int fd, GIOCondition condition, gpointer data)
+{
+  Flag *flag = data;
+
+  g_assert_cmpint (fd, ==, fd_of (flag));
+  flag->condition = condition;
+  if (!flag->keep)
+    gaio_event_notifier_test_and_clear (flag->notifier);
+  flag->n++;
+  if (flag->active > 0)
+    {
+      flag->active--;
+      gaio_event_notifier_set (flag->notifier);
+    }
+}
+
+static void
+on_notify (gpointer data)
+{
+  g_atomic_int_inc (&((Flag *) data)->n_notified);
+}
+
+static void
+watch_by (Flag *flag, GaioFdFunc func, GIOCondition condition)
+{
+  g_autoptr (GError) error = NULL;
+
+  gaio_context_set_fd_handler (flag->loop->context,
+                               fd_of (flag),
+                               condition,
+                               func,
+                               flag,
+                               on_notify,
+                               &error);
+  g_assert_no_error (error);
+}
+
+static void
+watch (Flag *flag)
+{
+  watch_by (flag, on_ready, G_IO_IN);
+}
+
+static void
+unwatch (Flag *flag)
+{
+  gaio_context_remove_fd_handler (flag->loop->context, fd_of (flag));
+}
+
+static void
+finish (Flag *flag)
+{
+  unwatch (flag);
+  gaio_test_settle (flag->loop);
+  g_clear_object (&flag->notifier);
+}
+
+/* Nothing more happens. A GSource may come by once more for nothing. */
+static void
+assert_quiet (GaioTestLoop *loop)
+{
+  if (loop->driver == GAIO_TEST_BY_POLL)
+    g_assert_false (gaio_test_turn (loop, FALSE));
+  gaio_test_settle (loop);
+}
+
+static void
+test_add_remove (GaioTestLoop *loop)
+{
+  Flag a = { 0 };
+
+  init (loop, &a);
+  unwatch (&a); /* absent: nothing */
+  watch (&a);
+  gaio_test_settle (loop);
+  gaio_event_notifier_set (a.notifier);
+  unwatch (&a);
+  unwatch (&a);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 0);
+  g_assert_cmpint (a.n_notified, ==, 1);
+  finish (&a);
+}
+
+static void
+test_wait (GaioTestLoop *loop)
+{
+  Flag a = { .active = 1 };
+
+  init (loop, &a);
+  watch (&a);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 0);
+  a.active = 0;
+  gaio_event_notifier_set (a.notifier);
+  gaio_test_turn_until (loop, &a.n, 1);
+  g_assert_cmpint (a.condition, ==, G_IO_IN);
+  assert_quiet (loop);
+  g_assert_cmpint (a.n, ==, 1);
+  unwatch (&a);
+  gaio_event_notifier_set (a.notifier);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 1);
+  finish (&a);
+}
+
+/* It sets itself again until it has had enough. */
+static void
+test_flush (GaioTestLoop *loop)
+{
+  Flag a = { .active = 9 };
+
+  init (loop, &a);
+  watch (&a);
+  gaio_event_notifier_set (a.notifier);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 10);
+  assert_quiet (loop);
+  finish (&a);
+}
+
+/* What is not drained is reported again, in each turn and beside others. */
+static void
+test_level_triggered (GaioTestLoop *loop)
+{
+  Flag stubborn = { .keep = TRUE };
+  Flag a = { 0 };
+
+  init (loop, &stubborn);
+  init (loop, &a);
+  watch (&stubborn);
+  watch (&a);
+  gaio_event_notifier_set (stubborn.notifier);
+  for (int i = 1; i <= 20; i++)
+    {
+      int before = stubborn.n;
+
+      while (stubborn.n == before)
+        gaio_test_turn (loop, TRUE);
+      g_assert_cmpint (stubborn.n, ==, before + 1);
+    }
+  gaio_event_notifier_set (a.notifier);
+  gaio_test_turn_until (loop, &a.n, 1);
+  g_assert_cmpint (a.n, ==, 1);
+
+  stubborn.keep = FALSE;
+  gaio_test_settle (loop);
+  finish (&stubborn);
+  finish (&a);
+}
+
+static void
+on_readable_byte (int fd, GIOCondition condition, gpointer data)
+{
+  GString *text = data;
+  char byte;
+
+  g_assert_true (condition & (G_IO_IN | G_IO_HUP));
+  if (read (fd, &byte, 1) == 1)
+    g_string_append_c (text, byte);
+  else
+    g_string_append_c (text, '.');
+}
+
+/* One byte at a time, to the end and past it. */
+static void
+test_pipe (GaioTestLoop *loop)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+  int fds[2];
+
+  g_assert_cmpint (pipe2 (fds, O_CLOEXEC | O_NONBLOCK), ==, 0);
+  gaio_context_set_fd_handler (loop->context, fds[0], G_IO_IN, on_readable_byte, text, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (write (fds[1], "hello", 5), ==, 5);
+  while (text->len < 5)
+    gaio_test_turn (loop, TRUE);
+  assert_quiet (loop);
+  g_assert_cmpstr (text->str, ==, "hello");
+
+  /* A hang-up is always reported, again and again. */
+  close (fds[1]);
+  while (text->len < 8)
+    gaio_test_turn (loop, TRUE);
+  g_assert_true (g_str_has_prefix (text->str, "hello..."));
+  gaio_context_remove_fd_handler (loop->context, fds[0]);
+  gaio_test_settle (loop);
+  close (fds[0]);
+}
+
+/* ---- the two directions ---- */
+
+typedef struct
+{
+  GaioTestLoop *loop;
+  int fd;
+  int n_read, n_write, n_notified;
+  gboolean remove_in_read;
+} Duplex;
+
+static void
+on_read (gpointer data)
+{
+  Duplex *duplex = data;
+  char buffer[16];
+
+  duplex->n_read++;
+  g_assert_cmpint (read (duplex->fd, buffer, sizeof buffer), >, 0);
+  if (duplex->remove_in_read)
+    gaio_context_remove_fd_handler (duplex->loop->context, duplex->fd);
+}
+
+static void
+on_write (gpointer data)
+{
+  ((Duplex *) data)->n_write++;
+}
+
+static void
+on_duplex_notify (gpointer data)
+{
+  ((Duplex *) data)->n_notified++;
+}
+
+static void
+set_handlers (Duplex *duplex, gboolean read, gboolean write)
+{
+  GaioFdHandlers handlers = { .read = read ? on_read : NULL, .write = write ? on_write : NULL };
+  g_autoptr (GError) error = NULL;
+
+  gaio_context_set_fd_handlers (duplex->loop->context,
+                                duplex->fd,
+                                &handlers,
+                                duplex,
+                                on_duplex_notify,
+                                &error);
+  g_assert_no_error (error);
+}
+
+/* `peer` gets the other end. */
+static void
+make_duplex (GaioTestLoop *loop, Duplex *duplex, int *peer)
+{
+  int fds[2];
+
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), ==, 0);
+  duplex->loop = loop;
+  duplex->fd = fds[0];
+  *peer = fds[1];
+}
+
+static void
+test_directions (GaioTestLoop *loop)
+{
+  Duplex duplex = { 0 };
+  int peer;
+
+  make_duplex (loop, &duplex, &peer);
+  set_handlers (&duplex, TRUE, FALSE);
+  gaio_test_settle (loop);
+  g_assert_cmpint (duplex.n_read, ==, 0);
+  g_assert_cmpint (duplex.n_write, ==, 0);
+
+  set_handlers (&duplex, TRUE, TRUE);
+  gaio_test_turn_until (loop, &duplex.n_write, 3);
+  g_assert_cmpint (duplex.n_read, ==, 0);
+
+  g_assert_cmpint (write (peer, "abc", 3), ==, 3);
+  gaio_test_turn_until (loop, &duplex.n_read, 1);
+
+  set_handlers (&duplex, FALSE, TRUE);
+  g_assert_cmpint (write (peer, "abc", 3), ==, 3);
+  gaio_test_turn_until (loop, &duplex.n_write, duplex.n_write + 3);
+  g_assert_cmpint (duplex.n_read, ==, 1);
+
+  set_handlers (&duplex, TRUE, FALSE);
+  duplex.n_write = 0;
+  gaio_test_turn_until (loop, &duplex.n_read, 2);
+  assert_quiet (loop);
+  g_assert_cmpint (duplex.n_write, ==, 0);
+
+  gaio_context_remove_fd_handler (loop->context, duplex.fd);
+  gaio_test_settle (loop);
+  g_assert_cmpint (duplex.n_notified, ==, 4);
+  close (duplex.fd);
+  close (peer);
+}
+
+/* The read callback removes the handler, so the write callback must not run, though the descriptor
+ * was found writable too. */
+static void
+test_read_removes (GaioTestLoop *loop)
+{
+  Duplex duplex = { .remove_in_read = TRUE };
+  int peer;
+
+  make_duplex (loop, &duplex, &peer);
+  g_assert_cmpint (write (peer, "abc", 3), ==, 3);
+  set_handlers (&duplex, TRUE, TRUE);
+  gaio_test_turn_until (loop, &duplex.n_read, 1);
+  gaio_test_settle (loop);
+  g_assert_cmpint (duplex.n_read, ==, 1);
+  g_assert_cmpint (duplex.n_write, ==, 0);
+  g_assert_cmpint (duplex.n_notified, ==, 1);
+  close (duplex.fd);
+  close (peer);
+}
+
+/* A pipe whose reader is gone is an error, which the writer hears of. */
+static void
+test_error_condition (GaioTestLoop *loop)
+{
+  Duplex duplex = { .loop = loop };
+  char block[65536] = { 0 };
+  int fds[2];
+
+  g_assert_cmpint (pipe2 (fds, O_CLOEXEC | O_NONBLOCK), ==, 0);
+  while (write (fds[1], block, sizeof block) > 0)
+    ;
+  duplex.fd = fds[1];
+  set_handlers (&duplex, FALSE, TRUE);
+  gaio_test_settle (loop);
+  g_assert_cmpint (duplex.n_write, ==, 0);
+  close (fds[0]);
+  gaio_test_turn_until (loop, &duplex.n_write, 1);
+  gaio_context_remove_fd_handler (loop->context, fds[1]);
+  gaio_test_settle (loop);
+  close (fds[1]);
+}
+
+/* ---- changes during dispatch ---- */
+
+static void
+on_ready_replacement (int fd, GIOCondition condition, gpointer data)
+{
+  Flag *flag = data;
+
+  gaio_event_notifier_test_and_clear (flag->notifier);
+  flag->n += 100;
+}
+
+static void
+on_ready_replace_itself (int fd, GIOCondition condition, gpointer data)
+{
+  Flag *flag = data;
+
+  flag->n++;
+  watch_by (flag, on_ready_replacement, G_IO_IN);
+  /* Its data is not freed under its callback. */
+  g_assert_cmpint (flag->n_notified, ==, 0);
+}
+
+static void
+test_replace (GaioTestLoop *loop)
+{
+  Flag a = { 0 };
+
+  init (loop, &a);
+  watch (&a);
+  gaio_event_notifier_set (a.notifier);
+  watch_by (&a, on_ready_replacement, G_IO_IN);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 100);
+  g_assert_cmpint (a.n_notified, ==, 1);
+
+  /* In its own callback. */
+  a.n = 0;
+  a.n_notified = -1;
+  watch_by (&a, on_ready_replace_itself, G_IO_IN);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n_notified, ==, 0);
+  gaio_event_notifier_set (a.notifier);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 101);
+  g_assert_cmpint (a.n_notified, ==, 1);
+  finish (&a);
+  g_assert_cmpint (a.n_notified, ==, 2);
+}
+
+static void
+on_ready_remove_other (int fd, GIOCondition condition, gpointer data)
+{
+  Flag *flag = data;
+
+  on_ready (fd, condition, data);
+  if (flag->other != NULL)
+    unwatch (flag->other);
+}
+
+/* Two are ready in one turn; whichever is called first removes the other, which is then not
+ * called. */
+static void
+test_remove_other (GaioTestLoop *loop)
+{
+  Flag a = { 0 };
+  Flag b = { 0 };
+
+  init (loop, &a);
+  init (loop, &b);
+  a.other = &b;
+  b.other = &a;
+  for (int i = 1; i <= 10; i++)
+    {
+      a.n_notified = b.n_notified = 0;
+      watch_by (&a, on_ready_remove_other, G_IO_IN);
+      watch_by (&b, on_ready_remove_other, G_IO_IN);
+      gaio_test_settle (loop);
+      gaio_event_notifier_set (i % 2 ? a.notifier : b.notifier);
+      gaio_event_notifier_set (i % 2 ? b.notifier : a.notifier);
+      gaio_test_settle (loop);
+      g_assert_cmpint (a.n + b.n, ==, i);
+      g_assert_cmpint (a.n_notified + b.n_notified, ==, 1);
+      gaio_event_notifier_test_and_clear (a.notifier);
+      gaio_event_notifier_test_and_clear (b.notifier);
+      unwatch (&a);
+      unwatch (&b);
+      gaio_test_settle (loop);
+      g_assert_cmpint (a.n_notified + b.n_notified, ==, 2);
+    }
+  finish (&a);
+  finish (&b);
+}
+
+static void
+on_ready_replace_other (int fd, GIOCondition condition, gpointer data)
+{
+  Flag *flag = data;
+
+  on_ready (fd, condition, data);
+  watch_by (flag->other, on_ready_replacement, G_IO_IN);
+}
+
+/* The same with another handler in its place: what the old one was found ready for is void, the
+ * new one is called for what it is ready for itself. */
+static void
+test_replace_other (GaioTestLoop *loop)
+{
+  Flag a = { 0 };
+  Flag b = { 0 };
+
+  init (loop, &a);
+  init (loop, &b);
+  a.other = &b;
+  b.other = &a;
+  watch_by (&a, on_ready_replace_other, G_IO_IN);
+  watch_by (&b, on_ready_replace_other, G_IO_IN);
+  gaio_test_settle (loop);
+  gaio_event_notifier_set (a.notifier);
+  gaio_event_notifier_set (b.notifier);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n + b.n, ==, 101);
+  finish (&a);
+  finish (&b);
+}
+
+static void
+on_ready_reopen (int fd, GIOCondition condition, gpointer data)
+{
+  Flag *flag = data;
+  Flag *other = flag->other;
+
+  on_ready (fd, condition, data);
+  if (other != NULL)
+    {
+      int number = fd_of (other);
+
+      /* The number gets another open file, which is not ready. */
+      flag->other = NULL;
+      other->other = NULL;
+      unwatch (other);
+      g_clear_object (&other->notifier);
+      init (flag->loop, other);
+      g_assert_cmpint (fd_of (other), ==, number);
+      watch_by (other, on_ready_replacement, G_IO_IN);
+    }
+}
+
+/* Closed and opened again under the same number, in the turn in which it was ready. */
+static void
+test_reopen (GaioTestLoop *loop)
+{
+  for (int i = 0; i < 4; i++)
+    {
+      Flag a = { 0 };
+      Flag b = { 0 };
+
+      init (loop, &a);
+      init (loop, &b);
+      a.other = &b;
+      b.other = &a;
+      watch_by (&a, on_ready_reopen, G_IO_IN);
+      watch_by (&b, on_ready_reopen, G_IO_IN);
+      gaio_test_settle (loop);
+      gaio_event_notifier_set (i % 2 ? a.notifier : b.notifier);
+      gaio_event_notifier_set (i % 2 ? b.notifier : a.notifier);
+      gaio_test_settle (loop);
+      g_assert_cmpint (a.n + b.n, ==, 1);
+
+      gaio_event_notifier_set (a.notifier);
+      gaio_event_notifier_set (b.notifier);
+      gaio_test_settle (loop);
+      g_assert_cmpint (a.n + b.n, ==, 102);
+      finish (&a);
+      finish (&b);
+    }
+}
+
+/* The same outside of a turn, and without removing first. */
+static void
+test_reopen_outside (GaioTestLoop *loop)
+{
+  Flag a = { 0 };
+  int number;
+
+  init (loop, &a);
+  watch (&a);
+  gaio_test_settle (loop);
+  number = fd_of (&a);
+  gaio_event_notifier_set (a.notifier);
+  g_clear_object (&a.notifier);
+  init (loop, &a);
+  g_assert_cmpint (fd_of (&a), ==, number);
+  watch (&a);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 0);
+  gaio_event_notifier_set (a.notifier);
+  gaio_test_turn_until (loop, &a.n, 1);
+  g_assert_cmpint (a.n_notified, ==, 1);
+  finish (&a);
+}
+
+/* Removed after it was closed. */
+static void
+test_close_first (GaioTestLoop *loop)
+{
+  Flag a = { 0 };
+  Flag b = { 0 };
+  int number;
+
+  init (loop, &a);
+  init (loop, &b);
+  watch (&a);
+  watch (&b);
+  gaio_test_settle (loop);
+  number = fd_of (&a);
+  g_clear_object (&a.notifier);
+  gaio_context_remove_fd_handler (loop->context, number);
+  gaio_event_notifier_set (b.notifier);
+  gaio_test_turn_until (loop, &b.n, 1);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 0);
+  g_assert_cmpint (a.n_notified, ==, 1);
+  finish (&b);
+}
+
+/* ---- event notifiers ---- */
+
+static void
+on_notifier (gpointer data)
+{
+  Flag *flag = data;
+
+  /* It is cleared already. */
+  g_assert_false (gaio_event_notifier_test_and_clear (flag->notifier));
+  flag->n++;
+  if (flag->active > 0)
+    {
+      flag->active--;
+      gaio_event_notifier_set (flag->notifier);
+    }
+}
+
+static void
+test_event_notifier (GaioTestLoop *loop)
+{
+  Flag a = { .active = 3 };
+  g_autoptr (GError) error = NULL;
+
+  init (loop, &a);
+  gaio_context_set_event_notifier (loop->context, a.notifier, on_notifier, &a, on_notify, &error);
+  g_assert_no_error (error);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 0);
+  gaio_event_notifier_set (a.notifier);
+  gaio_event_notifier_set (a.notifier);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 4);
+  unwatch (&a);
+  gaio_event_notifier_set (a.notifier);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 4);
+  g_assert_cmpint (a.n_notified, ==, 1);
+  finish (&a);
+}
+
+/* ---- other threads ---- */
+
+static GThread *home;
+
+static void
+on_notify_home (gpointer data)
+{
+  g_assert_true (g_thread_self () == home);
+  on_notify (data);
+}
+
+static gpointer
+watch_elsewhere (gpointer data)
+{
+  Flag *flag = data;
+
+  g_usleep (3000); /* the loop is asleep by now, most likely */
+  gaio_context_set_fd_handler (flag->loop->context,
+                               fd_of (flag),
+                               G_IO_IN,
+                               on_ready,
+                               flag,
+                               on_notify_home,
+                               NULL);
+  return NULL;
+}
+
+static gpointer
+unwatch_elsewhere (gpointer data)
+{
+  g_usleep (3000);
+  unwatch (data);
+  return NULL;
+}
+
+/* Set while the loop sleeps, removed while it sleeps: it hears of both. */
+static void
+test_other_thread (GaioTestLoop *loop)
+{
+  Flag a = { 0 };
+  GThread *thread;
+
+  home = g_thread_self ();
+  init (loop, &a);
+  gaio_event_notifier_set (a.notifier);
+  thread = g_thread_new ("watcher", watch_elsewhere, &a);
+  gaio_test_turn_until (loop, &a.n, 1);
+  g_thread_join (thread);
+  gaio_test_settle (loop);
+
+  thread = g_thread_new ("unwatcher", unwatch_elsewhere, &a);
+  gaio_test_turn_until (loop, &a.n_notified, 1);
+  g_thread_join (thread);
+  gaio_event_notifier_set (a.notifier);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 1);
+  g_assert_cmpint (a.n_notified, ==, 1);
+  finish (&a);
+}
+
+typedef struct
+{
+  GaioTestLoop *loop;
+  int n_registered;
+  atomic_int done;
+} Churn;
+
+static int n_churn_notified;
+
+static void
+on_churn (int fd, GIOCondition condition, gpointer data)
+{
+}
+
+static void
+on_churn_notify (gpointer data)
+{
+  g_assert_true (g_thread_self () == home);
+  n_churn_notified++;
+}
+
+static gpointer
+churn (gpointer data)
+{
+  Churn *self = data;
+
+  for (int i = 0; i < 500; i++)
+    {
+      g_autoptr (GaioEventNotifier) notifier = gaio_event_notifier_new (NULL);
+
+      gaio_event_notifier_set (notifier);
+      for (int j = 0; j < 2; j++)
+        if (gaio_context_set_fd_handler (self->loop->context,
+                                         gaio_event_notifier_get_fd (notifier),
+                                         j ? G_IO_IN : G_IO_OUT,
+                                         on_churn,
+                                         NULL,
+                                         on_churn_notify,
+                                         NULL))
+          self->n_registered++;
+      gaio_context_remove_fd_handler (self->loop->context, gaio_event_notifier_get_fd (notifier));
+    }
+  atomic_store (&self->done, 1);
+  gaio_context_notify (self->loop->context);
+  return NULL;
+}
+
+/* Two threads come and go with descriptors while the loop runs; each registration's data is freed
+ * once. */
+static void
+test_churn (GaioTestLoop *loop)
+{
+  Churn churns[2] = { { .loop = loop }, { .loop = loop } };
+  GThread *threads[2];
+
+  home = g_thread_self ();
+  n_churn_notified = 0;
+  for (int i = 0; i < 2; i++)
+    threads[i] = g_thread_new ("churner", churn, &churns[i]);
+  while (!atomic_load (&churns[0].done) || !atomic_load (&churns[1].done))
+    gaio_test_turn (loop, TRUE);
+  for (int i = 0; i < 2; i++)
+    g_thread_join (threads[i]);
+  gaio_test_settle (loop);
+  g_assert_cmpint (churns[0].n_registered, ==, 1000);
+  g_assert_cmpint (churns[1].n_registered, ==, 1000);
+  g_assert_cmpint (n_churn_notified, ==, 2000);
+}
+
+/* ---- many ---- */
+
+#define N_MANY 300
+
+static void
+watch_many (GaioTestLoop *loop, Flag *flags, int n)
+{
+  for (int i = 0; i < n; i++)
+    {
+      flags[i] = (Flag){ 0 };
+      init (loop, &flags[i]);
+      watch (&flags[i]);
+    }
+}
+
+/* Sets each third, and each but those once more, and looks who was called. */
+static void
+exercise_many (GaioTestLoop *loop, Flag *flags, int n)
+{
+  for (int phase = 0; phase < 3; phase++)
+    {
+      for (int i = phase; i < n; i += 3)
+        gaio_event_notifier_set (flags[i].notifier);
+      gaio_test_settle (loop);
+      for (int i = 0; i < n; i++)
+        g_assert_cmpint (flags[i].n, ==, i % 3 <= phase);
+    }
+  for (int i = 0; i < n; i++)
+    gaio_event_notifier_set (flags[i].notifier);
+  gaio_test_settle (loop);
+  for (int i = 0; i < n; i++)
+    {
+      g_assert_cmpint (flags[i].n, ==, 2);
+      flags[i].n = 0;
+    }
+}
+
+static void
+unwatch_many (GaioTestLoop *loop, Flag *flags, int n)
+{
+  for (int i = 0; i < n; i++)
+    unwatch (&flags[i]);
+  for (int i = 0; i < n; i++)
+    gaio_test_turn_until (loop, &flags[i].n_notified, 1);
+  gaio_test_settle (loop);
+  for (int i = 0; i < n; i++)
+    {
+      g_assert_cmpint (flags[i].n_notified, ==, 1);
+      g_clear_object (&flags[i].notifier);
+    }
+}
+
+static void
+test_many (GaioTestLoop *loop)
+{
+  g_autofree Flag *flags = g_new0 (Flag, N_MANY);
+
+  watch_many (loop, flags, N_MANY);
+  exercise_many (loop, flags, N_MANY);
+  unwatch_many (loop, flags, N_MANY);
+}
+
+/* More than the ring has entries, when the process may open so many. */
+static void
+test_very_many (GaioTestLoop *loop)
+{
+  struct rlimit before, limit;
+  g_autofree Flag *flags = NULL;
+  int n;
+
+  getrlimit (RLIMIT_NOFILE, &before);
+  limit = before;
+  limit.rlim_cur = MIN (limit.rlim_max, 4096);
+  setrlimit (RLIMIT_NOFILE, &limit);
+  n = (int) limit.rlim_cur - 100;
+  flags = g_new0 (Flag, n);
+  watch_many (loop, flags, n);
+  exercise_many (loop, flags, n);
+  unwatch_many (loop, flags, n);
+  setrlimit (RLIMIT_NOFILE, &before);
+}
+
+/* ---- the change from poll to epoll ---- */
+
+/* Without a ring the context begins with poll, and changes at the 64th descriptor by default. What
+ * happens over the change is not lost. */
+static void
+run_upgrade (GaioTestDriver driver, guint threshold)
+{
+  g_autofree Flag *flags = g_new0 (Flag, threshold + 30);
+  GaioTestLoop loop = { .driver = driver };
+  g_autoptr (GMainContext) main_context = g_main_context_new ();
+  int own; /* descriptors of the context itself */
+  int n = 0;
+
+  loop.main_context = main_context;
+  loop.context = gaio_context_new (NULL);
+  if (driver == GAIO_TEST_BY_SOURCE)
+    gaio_context_attach (loop.context, main_context);
+  g_assert_cmpuint (gaio_context_get_epoll_threshold (loop.context), ==, 64);
+  gaio_context_set_epoll_threshold (loop.context, threshold);
+  gaio_test_settle (&loop);
+  g_assert_cmpint (gaio_context_get_monitor (loop.context), ==, GAIO_MONITOR_POLL);
+
+  while (gaio_context_get_monitor (loop.context) == GAIO_MONITOR_POLL)
+    {
+      g_assert_cmpint (n, <=, (int) threshold);
+      init (&loop, &flags[n]);
+      /* Set before, at and after the change. */
+      gaio_event_notifier_set (flags[n].notifier);
+      watch (&flags[n]);
+      n++;
+      if (n % 7 == 0 || n > (int) threshold - 5)
+        gaio_test_settle (&loop);
+    }
+  g_assert_cmpint (gaio_context_get_monitor (loop.context), ==, GAIO_MONITOR_EPOLL);
+  own = (int) threshold - n;
+  g_assert_cmpint (own, >=, 0);
+  g_assert_cmpint (own, <=, 2);
+  gaio_test_settle (&loop);
+  for (int i = 0; i < n; i++)
+    {
+      g_assert_cmpint (flags[i].n, ==, 1);
+      flags[i].n = 0;
+    }
+  watch_many (&loop, flags + n, 30);
+  exercise_many (&loop, flags, n + 30);
+
+  /* Back below the threshold. */
+  unwatch_many (&loop, flags + 3, n + 27);
+  exercise_many (&loop, flags, 3);
+  unwatch_many (&loop, flags, 3);
+  g_object_unref (loop.context);
+}
+
+static void
+without_ring (void (*func) (GaioTestDriver driver))
+{
+  g_autofree char *before = g_strdup (g_getenv ("GAIO_ENGINE"));
+
+  g_setenv ("GAIO_ENGINE", "threads", TRUE);
+  func (GAIO_TEST_BY_POLL);
+  func (GAIO_TEST_BY_SOURCE);
+  if (before != NULL)
+    g_setenv ("GAIO_ENGINE", before, TRUE);
+  else
+    g_unsetenv ("GAIO_ENGINE");
+}
+
+static void
+upgrade (GaioTestDriver driver)
+{
+  run_upgrade (driver, 64);
+  run_upgrade (driver, 5);
+}
+
+static void
+test_upgrade (void)
+{
+  without_ring (upgrade);
+}
+
+/* ---- what epoll refuses ---- */
+
+static void
+on_regular (int fd, GIOCondition condition, gpointer data)
+{
+  g_assert_true (condition & (G_IO_IN | G_IO_OUT));
+  (*(int *) data)++;
+}
+
+/* A regular file is always ready, and does not keep others from being served. */
+static void
+test_regular_file (GaioTestLoop *loop)
+{
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+  int fd = g_file_open_tmp ("gaio-test-XXXXXX", &path, &error);
+  Flag a = { 0 };
+  int n = 0;
+
+  g_assert_no_error (error);
+  unlink (path);
+  init (loop, &a);
+  watch (&a);
+  gaio_context_set_fd_handler (loop->context, fd, G_IO_IN, on_regular, &n, NULL, &error);
+  g_assert_no_error (error);
+  gaio_test_turn_until (loop, &n, 5);
+  gaio_event_notifier_set (a.notifier);
+  gaio_test_turn_until (loop, &a.n, 1);
+  gaio_context_set_fd_handler (loop->context, fd, G_IO_OUT, on_regular, &n, NULL, &error);
+  g_assert_no_error (error);
+  n = 0;
+  gaio_test_turn_until (loop, &n, 5);
+  gaio_context_remove_fd_handler (loop->context, fd);
+  n = 0;
+  assert_quiet (loop);
+  g_assert_cmpint (n, ==, 0);
+  finish (&a);
+  close (fd);
+}
+
+/* ---- errors and ends ---- */
+
+static void
+test_bad_fd (GaioTestLoop *loop)
+{
+  static const int wrong[] = { -1, -17, 1000000, G_MAXINT, G_MININT };
+  GaioFdHandlers handlers = { .read = on_read };
+  Flag a = { 0 };
+  int closed;
+
+  init (loop, &a);
+  closed = fd_of (&a);
+  g_clear_object (&a.notifier);
+  for (guint i = 0; i <= G_N_ELEMENTS (wrong); i++)
+    {
+      int fd = i < G_N_ELEMENTS (wrong) ? wrong[i] : closed;
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GError) error2 = NULL;
+
+      g_assert_false (gaio_context_set_fd_handler (loop->context,
+                                                   fd,
+                                                   G_IO_IN,
+                                                   on_ready,
+                                                   &a,
+                                                   on_notify,
+                                                   &error));
+      g_assert_error (error, GAIO_ERROR, GAIO_ERROR_BAD_FD);
+      g_assert_cmpint (gaio_error_get_errno (error), ==, EBADF);
+      g_assert_false (gaio_context_set_fd_handlers (loop->context,
+                                                    fd,
+                                                    &handlers,
+                                                    &a,
+                                                    on_notify,
+                                                    &error2));
+      g_assert_error (error2, GAIO_ERROR, GAIO_ERROR_BAD_FD);
+      g_assert_false (gaio_context_set_fd_handler (loop->context,
+                                                   fd,
+                                                   G_IO_IN,
+                                                   on_ready,
+                                                   &a,
+                                                   on_notify,
+                                                   NULL));
+      gaio_context_remove_fd_handler (loop->context, fd);
+    }
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n, ==, 0);
+}
+
+static void
+test_context_ends (GaioTestLoop *loop)
+{
+  Flag a = { 0 };
+  Flag b = { 0 };
+  Duplex duplex = { 0 };
+  int peer;
+
+  init (loop, &a);
+  init (loop, &b);
+  make_duplex (loop, &duplex, &peer);
+  watch (&a);
+  watch (&b);
+  gaio_test_settle (loop);
+  set_handlers (&duplex, TRUE, TRUE); /* not yet known to the kernel */
+  gaio_event_notifier_set (a.notifier);
+  unwatch (&b);
+  g_clear_object (&loop->context);
+  g_assert_cmpint (a.n, ==, 0);
+  g_assert_cmpint (a.n_notified, ==, 1);
+  g_assert_cmpint (b.n_notified, ==, 1);
+  g_assert_cmpint (duplex.n_notified, ==, 1);
+  g_assert_cmpint (duplex.n_write, ==, 0);
+  g_object_unref (a.notifier);
+  g_object_unref (b.notifier);
+  close (duplex.fd);
+  close (peer);
+}
+
+int
+main (int argc, char **argv)
+{
+  gaio_test_init (&argc, &argv);
+
+  gaio_test_add_loop_matrix ("/fd-handler/add-remove", test_add_remove);
+  gaio_test_add_loop_matrix ("/fd-handler/wait", test_wait);
+  gaio_test_add_loop_matrix ("/fd-handler/flush", test_flush);
+  gaio_test_add_loop_matrix ("/fd-handler/level-triggered", test_level_triggered);
+  gaio_test_add_loop_matrix ("/fd-handler/pipe", test_pipe);
+  gaio_test_add_loop_matrix ("/fd-handler/directions", test_directions);
+  gaio_test_add_loop_matrix ("/fd-handler/read-removes", test_read_removes);
+  gaio_test_add_loop_matrix ("/fd-handler/error-condition", test_error_condition);
+  gaio_test_add_loop_matrix ("/fd-handler/replace", test_replace);
+  gaio_test_add_loop_matrix ("/fd-handler/remove-other", test_remove_other);
+  gaio_test_add_loop_matrix ("/fd-handler/replace-other", test_replace_other);
+  gaio_test_add_loop_matrix ("/fd-handler/reopen", test_reopen);
+  gaio_test_add_loop_matrix ("/fd-handler/reopen-outside", test_reopen_outside);
+  gaio_test_add_loop_matrix ("/fd-handler/close-first", test_close_first);
+  gaio_test_add_loop_matrix ("/fd-handler/event-notifier", test_event_notifier);
+  gaio_test_add_loop_matrix ("/fd-handler/other-thread", test_other_thread);
+  gaio_test_add_loop_matrix ("/fd-handler/churn", test_churn);
+  gaio_test_add_loop_matrix ("/fd-handler/many", test_many);
+  gaio_test_add_loop_matrix ("/fd-handler/very-many", test_very_many);
+  gaio_test_add ("/fd-handler/upgrade", test_upgrade);
+  gaio_test_add_loop_matrix ("/fd-handler/regular-file", test_regular_file);
+  gaio_test_add_loop_matrix ("/fd-handler/bad-fd", test_bad_fd);
+  gaio_test_add_loop_matrix ("/fd-handler/context-ends", test_context_ends);
+
+  return g_test_run ();
+}
