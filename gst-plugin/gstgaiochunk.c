@@ -1,0 +1,102 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Chunks and the pool they return to.
+ *
+ * The streaming thread takes chunks and the I/O thread gives them back, so both may meet at the
+ * pool; its lock is held for a push or a pop only. The idle chunk used last is used again first,
+ * since it is the one most likely to be in the cache. What does not fit in the pool is freed, so a
+ * burst does not pin its memory for the rest of the stream. */
+
+#include "gstgaiochunk.h"
+
+struct _GstGaioChunkPool
+{
+  /* immutable */
+  gsize capacity;
+  guint max_idle;
+
+  gint refs; /* (atomic) one for the owner, one for each chunk in use */
+
+  GMutex lock;
+  GPtrArray *idle; /* under lock */
+};
+
+GstGaioChunkPool *
+gst_gaio_chunk_pool_new (gsize capacity, guint max_idle)
+{
+  GstGaioChunkPool *self = g_new0 (GstGaioChunkPool, 1);
+
+  self->capacity = capacity;
+  self->max_idle = max_idle;
+  self->refs = 1;
+  self->idle = g_ptr_array_new ();
+  g_mutex_init (&self->lock);
+  return self;
+}
+
+static void
+chunk_free (GstGaioChunk *chunk)
+{
+  g_free (chunk->data);
+  g_free (chunk);
+}
+
+void
+gst_gaio_chunk_pool_unref (GstGaioChunkPool *self)
+{
+  if (!g_atomic_int_dec_and_test (&self->refs))
+    return;
+  for (guint i = 0; i < self->idle->len; i++)
+    chunk_free (self->idle->pdata[i]);
+  g_ptr_array_unref (self->idle);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+GstGaioChunk *
+gst_gaio_chunk_new (GstGaioChunkPool *pool)
+{
+  GstGaioChunk *chunk = NULL;
+
+  g_mutex_lock (&pool->lock);
+  if (pool->idle->len > 0)
+    chunk = g_ptr_array_steal_index (pool->idle, pool->idle->len - 1);
+  g_mutex_unlock (&pool->lock);
+
+  if (chunk == NULL)
+    {
+      chunk = g_new0 (GstGaioChunk, 1);
+      chunk->capacity = pool->capacity;
+      chunk->data = g_malloc (pool->capacity);
+    }
+  g_atomic_int_inc (&pool->refs);
+  chunk->pool = pool;
+  g_atomic_int_set (&chunk->refs, 1);
+  return chunk;
+}
+
+GstGaioChunk *
+gst_gaio_chunk_ref (GstGaioChunk *self)
+{
+  g_atomic_int_inc (&self->refs);
+  return self;
+}
+
+void
+gst_gaio_chunk_unref (GstGaioChunk *self)
+{
+  GstGaioChunkPool *pool = self->pool;
+
+  if (!g_atomic_int_dec_and_test (&self->refs))
+    return;
+  self->pool = NULL;
+
+  g_mutex_lock (&pool->lock);
+  if (pool->idle->len < pool->max_idle)
+    g_ptr_array_add (pool->idle, g_steal_pointer (&self));
+  g_mutex_unlock (&pool->lock);
+
+  g_clear_pointer (&self, chunk_free);
+  gst_gaio_chunk_pool_unref (pool);
+}

@@ -1,0 +1,36 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Memory that small buffers are joined in. A pool keeps a few chunks for reuse, so that a steady
+ * stream allocates nothing and writes from memory that the processor's cache still holds. */
+
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct _GstGaioChunkPool GstGaioChunkPool;
+typedef struct _GstGaioChunk GstGaioChunk;
+
+struct _GstGaioChunk
+{
+  /* immutable */
+  GstGaioChunkPool *pool; /* a reference */
+  gsize capacity;
+  guint8 *data;
+
+  /*< private >*/
+  gint refs; /* (atomic) */
+};
+
+/* Thread: any. All chunks of a pool have `capacity` bytes; at most `max_idle` unused ones are kept.
+ * A chunk keeps its pool alive. */
+GstGaioChunkPool *gst_gaio_chunk_pool_new (gsize capacity, guint max_idle);
+void gst_gaio_chunk_pool_unref (GstGaioChunkPool *self);
+
+GstGaioChunk *gst_gaio_chunk_new (GstGaioChunkPool *pool);
+GstGaioChunk *gst_gaio_chunk_ref (GstGaioChunk *self);
+void gst_gaio_chunk_unref (GstGaioChunk *self);
+
+G_END_DECLS

@@ -1,0 +1,977 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/**
+ * SECTION:element-gaiofilesink
+ * @title: gaiofilesink
+ * @see_also: #GstFileSink
+ *
+ * Writes incoming data to a file, as filesink does, but never on the streaming thread: buffers are
+ * accepted into a window of #GstGaioFileSink:max-bytes bytes, and an I/O thread brings them to the
+ * file through io_uring, or a thread pool where io_uring is not to be had. A disk that stalls does
+ * not stall the source as long as the window has room. When it is full the sink waits, as filesink
+ * would.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 videotestsrc num-buffers=300 ! x264enc ! mp4mux ! gaiofilesink location=out.mp4
+ * ]|
+ *
+ * The file is byte for byte what filesink writes. What differs can be seen from outside the
+ * file only:
+ *
+ * - fewer than #GstGaioFileSink:buffer-size bytes are written after half a second too, and not
+ *   only when the stream ends;
+ * - with #GstGaioFileSink:append the sink says that it cannot seek, which is the truth, so a muxer
+ *   writes a streamable file and not its headers to the wrong place; and a flush takes back what
+ *   this stream wrote, not what was in the file before;
+ * - the file is closed in child processes (`O_CLOEXEC`);
+ * - a write error is posted when it happens, once, with `errno` (an int) and `offset` (a guint64,
+ *   that of the first byte that is not in the file) in the details of the message.
+ *
+ * A buffer with %GST_BUFFER_FLAG_SYNC_AFTER is in the file, and durable, when the push returns.
+ *
+ * At the end of the stream, and when the sink stops without one, it posts an element message
+ * `gaiofilesink-stats` with the structure of #GstGaioFileSink:io-stats.
+ */
+
+/* The element: states, events, queries, properties and error messages. What happens to the bytes
+ * is in gstgaiowindow.c.
+ *
+ * start() opens the file on the way to READY and stop() closes it on the way to NULL, in the thread
+ * that changes the state, because the one must be able to fail there and the other to report.
+ * Between them this file makes no system call on it.
+ *
+ * Each sink has an I/O thread of its own from start to stop. Sinks could share one, and a thread
+ * and a ring for each of a hundred sinks are not free; but a ring has a few kernel workers only,
+ * and a handful of sinks on a disk that hangs would take them all, and with them the sinks
+ * on a disk that does not. To keep the one from stalling the other is what this element is for.
+ *
+ * Lock order: the object lock, then the window's. Neither is held while a message is posted. */
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include <gaio/gaio.h>
+
+#include "gstgaiofilesink.h"
+#include "gstgaiowindow.h"
+
+#define DEFAULT_BUFFER_SIZE (64 * 1024)
+#define DEFAULT_MAX_BYTES (64 * 1024 * 1024)
+
+GST_DEBUG_CATEGORY_STATIC (gst_gaio_file_sink_debug);
+#define GST_CAT_DEFAULT gst_gaio_file_sink_debug
+
+struct _GstGaioFileSink
+{
+  GstBaseSink parent_instance;
+
+  /* under the object lock; those of the open file change in start and stop only, so that the
+   * streaming thread may read them without it */
+  char *location; /* in the file system's encoding */
+  char *uri;      /* the same */
+  gboolean append;
+  guint buffer_size;
+  guint64 max_bytes;
+  GstGaioWindow *window; /* NULL while no file is open */
+  GstStructure *last_stats;
+
+  /* from start to stop */
+  GaioIOThread *thread;
+  GaioFile *file;
+  gboolean can_position; /* the file has positions */
+  gboolean is_regular;
+  guint64 base;          /* its length at the start, when we append; else 0 */
+
+  /* atomic */
+  _Atomic guint64 position; /* where the next byte goes, in the stream's eyes; streaming thread */
+  atomic_bool seekable;     /* whether muxers may go back */
+  atomic_bool has_failed;   /* the one error message of this run is posted */
+  atomic_bool stats_due;    /* something was accepted since the statistics were posted */
+};
+
+enum
+{
+  PROP_0,
+  PROP_LOCATION,
+  PROP_APPEND,
+  PROP_BUFFER_SIZE,
+  PROP_MAX_BYTES,
+  PROP_IO_STATS,
+  N_PROPS
+};
+
+static GParamSpec *props[N_PROPS];
+
+static GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+
+static void gst_gaio_file_sink_uri_handler_init (gpointer iface, gpointer data);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (GstGaioFileSink,
+                               gst_gaio_file_sink,
+                               GST_TYPE_BASE_SINK,
+                               G_IMPLEMENT_INTERFACE (GST_TYPE_URI_HANDLER,
+                                                      gst_gaio_file_sink_uri_handler_init))
+
+/* Rank NONE: it must not take file:// away from filesink unless somebody says so. */
+GST_ELEMENT_REGISTER_DEFINE (gaiofilesink,
+                             "gaiofilesink",
+                             GST_RANK_NONE,
+                             GST_TYPE_GAIO_FILE_SINK)
+
+/* Errors */
+
+/* Posts the error of this run, if it is the first; takes `text` and `debug`. Without a text the
+ * application gets GStreamer's own, in its language. Thread: any. */
+#define post_error(self, code, text, debug, errnum, offset) \
+  post_error_at (self, code, text, debug, errnum, offset, GST_FUNCTION, __LINE__)
+
+static void
+post_error_at (GstGaioFileSink *self,
+               GstResourceError code,
+               char *text,
+               char *debug,
+               int errnum,
+               guint64 offset,
+               const char *function,
+               int line)
+{
+  if (atomic_exchange (&self->has_failed, true))
+    {
+      GST_WARNING_OBJECT (self, "not the first error, not posted: %s", debug);
+      g_free (text);
+      g_free (debug);
+      return;
+    }
+  gst_element_message_full_with_details (GST_ELEMENT (self),
+                                         GST_MESSAGE_ERROR,
+                                         GST_RESOURCE_ERROR,
+                                         code,
+                                         text,
+                                         debug,
+                                         __FILE__,
+                                         function,
+                                         line,
+                                         gst_structure_new ("details",
+                                                            "errno",
+                                                            G_TYPE_INT,
+                                                            errnum,
+                                                            "offset",
+                                                            G_TYPE_UINT64,
+                                                            offset,
+                                                            NULL));
+}
+
+/* The I/O thread: something that was accepted is not in the file. */
+static void
+window_failed (GstGaioOperationKind kind,
+               guint64 offset,
+               const GError *error,
+               gpointer user_data)
+{
+  GstGaioFileSink *self = user_data;
+  int errnum = gaio_error_get_errno (error);
+  GstResourceError code = GST_RESOURCE_ERROR_WRITE;
+
+  if (errnum == ENOSPC)
+    code = GST_RESOURCE_ERROR_NO_SPACE_LEFT;
+  else if (kind == GST_GAIO_OPERATION_SYNC)
+    code = GST_RESOURCE_ERROR_SYNC;
+
+  post_error (self, code, NULL, g_strdup (error->message), errnum, offset);
+}
+
+/* Statistics */
+
+static GstStructure *
+stats_new (GstGaioFileSink *self, GstGaioWindow *window)
+{
+  GaioContext *context = gaio_file_get_context (self->file);
+  g_autofree char *reason = gaio_context_get_engine_reason (context);
+  GEnumClass *engines = g_type_class_ref (GAIO_TYPE_ENGINE);
+  GEnumValue *engine = g_enum_get_value (engines, gaio_context_get_engine (context));
+  GstGaioWindowStats stats;
+  GstStructure *structure;
+
+  gst_gaio_window_get_stats (window, &stats);
+  structure = gst_structure_new ("gaiofilesink-stats",
+                                 "engine", G_TYPE_STRING, engine->value_nick,
+                                 "engine-reason", G_TYPE_STRING, reason,
+                                 "bytes-accepted", G_TYPE_UINT64, stats.accepted,
+                                 "bytes-written", G_TYPE_UINT64, stats.written,
+                                 "bytes-lost", G_TYPE_UINT64, stats.lost,
+                                 "bytes-copied", G_TYPE_UINT64, stats.copied,
+                                 "level-bytes", G_TYPE_UINT64, stats.level,
+                                 "level-peak", G_TYPE_UINT64, stats.level_peak,
+                                 "memory-bytes", G_TYPE_UINT64, stats.held,
+                                 "memory-peak", G_TYPE_UINT64, stats.held_peak,
+                                 "writes", G_TYPE_UINT64, stats.writes,
+                                 "syncs", G_TYPE_UINT64, stats.syncs,
+                                 "blocked-count", G_TYPE_UINT64, stats.waits,
+                                 "blocked-ns", G_TYPE_UINT64, stats.waited_ns,
+                                 NULL);
+  g_type_class_unref (engines);
+  return structure;
+}
+
+static GstStructure *
+get_stats (GstGaioFileSink *self)
+{
+  GstStructure *stats;
+
+  GST_OBJECT_LOCK (self);
+  if (self->window != NULL)
+    stats = stats_new (self, self->window);
+  else if (self->last_stats != NULL)
+    stats = gst_structure_copy (self->last_stats);
+  else
+    stats = gst_structure_new_empty ("gaiofilesink-stats");
+  GST_OBJECT_UNLOCK (self);
+  return stats;
+}
+
+static void
+post_stats (GstGaioFileSink *self)
+{
+  if (!atomic_exchange (&self->stats_due, false))
+    return;
+  gst_element_post_message (GST_ELEMENT (self),
+                            gst_message_new_element (GST_OBJECT (self), get_stats (self)));
+}
+
+/* States */
+
+static gboolean
+open_file (GstGaioFileSink *self, const char *location, gboolean append)
+{
+  GaioContext *context = gaio_io_thread_get_context (self->thread);
+  g_autoptr (GError) error = NULL;
+  struct stat st;
+
+  self->file = gaio_file_new_for_path (context, location, append ? "a" : "w", &error);
+  if (self->file == NULL)
+    {
+      g_autofree char *shown = g_filename_display_name (location);
+
+      post_error (self,
+                  GST_RESOURCE_ERROR_OPEN_WRITE,
+                  g_strdup_printf ("Could not open file \"%s\" for writing.", shown),
+                  g_strdup_printf ("system error: %s", error->message),
+                  gaio_error_get_errno (error),
+                  0);
+      return FALSE;
+    }
+
+  self->is_regular = FALSE;
+  self->base = 0;
+  if (fstat (gaio_file_get_fd (self->file), &st) == 0 && S_ISREG (st.st_mode))
+    {
+      self->is_regular = TRUE;
+      self->base = append ? (guint64) st.st_size : 0;
+    }
+  self->can_position = gaio_file_is_seekable (self->file);
+  atomic_store (&self->seekable, self->can_position && !append);
+  return TRUE;
+}
+
+static gboolean
+start (GstGaioFileSink *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *location = NULL;
+  gboolean append;
+  gboolean fixed_size = FALSE;
+
+  atomic_store (&self->has_failed, false);
+  atomic_store (&self->stats_due, false);
+  atomic_store (&self->position, 0);
+
+  GST_OBJECT_LOCK (self);
+  location = g_strdup (self->location);
+  append = self->append;
+  if (self->buffer_size == 0)
+    {
+      self->buffer_size = DEFAULT_BUFFER_SIZE;
+      fixed_size = TRUE;
+    }
+  GST_OBJECT_UNLOCK (self);
+  if (fixed_size)
+    g_object_notify_by_pspec (G_OBJECT (self), props[PROP_BUFFER_SIZE]);
+
+  if (location == NULL || *location == '\0')
+    {
+      post_error (self,
+                  GST_RESOURCE_ERROR_NOT_FOUND,
+                  g_strdup ("No file name specified for writing."),
+                  g_strdup ("the location property is not set"),
+                  ENOENT,
+                  0);
+      return FALSE;
+    }
+
+  self->thread = gaio_io_thread_new (GST_OBJECT_NAME (self), &error);
+  if (self->thread == NULL)
+    {
+      post_error (self,
+                  GST_RESOURCE_ERROR_FAILED,
+                  NULL,
+                  g_strdup (error->message),
+                  gaio_error_get_errno (error),
+                  0);
+      return FALSE;
+    }
+  if (!open_file (self, location, append))
+    {
+      gaio_io_thread_stop (self->thread);
+      g_clear_object (&self->thread);
+      return FALSE;
+    }
+
+  GST_OBJECT_LOCK (self);
+  self->window = gst_gaio_window_new (self->file,
+                                      self->max_bytes,
+                                      self->buffer_size,
+                                      window_failed,
+                                      self);
+  GST_OBJECT_UNLOCK (self);
+  GST_INFO_OBJECT (self, "opened %s, can seek: %d", location, atomic_load (&self->seekable));
+  return TRUE;
+}
+
+static void
+stop (GstGaioFileSink *self)
+{
+  g_autoptr (GError) error = NULL;
+  GstGaioWindow *window;
+
+  /* What was accepted gets written, also when the stream ends without an EOS. */
+  gst_gaio_window_drain (self->window, FALSE);
+  if (!gaio_file_close (self->file, NULL, &error))
+    {
+      const char *path = gaio_file_get_path (self->file);
+      g_autofree char *shown = g_filename_display_name (path != NULL ? path : "");
+
+      post_error (self,
+                  GST_RESOURCE_ERROR_CLOSE,
+                  g_strdup_printf ("Error closing file \"%s\".", shown),
+                  g_strdup_printf ("system error: %s", error->message),
+                  gaio_error_get_errno (error),
+                  0);
+    }
+  post_stats (self);
+
+  GST_OBJECT_LOCK (self);
+  window = g_steal_pointer (&self->window);
+  g_clear_pointer (&self->last_stats, gst_structure_free);
+  self->last_stats = stats_new (self, window);
+  GST_OBJECT_UNLOCK (self);
+  GST_INFO_OBJECT (self, "closed: %" GST_PTR_FORMAT, self->last_stats);
+
+  gaio_io_thread_stop (self->thread);
+  gst_gaio_window_free (window);
+  g_clear_object (&self->file);
+  g_clear_object (&self->thread);
+  atomic_store (&self->seekable, false);
+}
+
+/* The base class has start() and stop() for this; but when its start() fails it posts an error of
+ * its own beside ours. */
+static GstStateChangeReturn
+gst_gaio_file_sink_change_state (GstElement *element, GstStateChange transition)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (element);
+  GstStateChangeReturn ret;
+
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY && !start (self))
+    return GST_STATE_CHANGE_FAILURE;
+
+  ret = GST_ELEMENT_CLASS (gst_gaio_file_sink_parent_class)->change_state (element, transition);
+
+  if ((transition == GST_STATE_CHANGE_NULL_TO_READY && ret == GST_STATE_CHANGE_FAILURE) ||
+      (transition == GST_STATE_CHANGE_READY_TO_NULL && self->window != NULL))
+    stop (self);
+  return ret;
+}
+
+static gboolean
+gst_gaio_file_sink_unlock (GstBaseSink *sink)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (sink);
+
+  if (self->window != NULL)
+    gst_gaio_window_set_interrupted (self->window, TRUE);
+  return TRUE;
+}
+
+static gboolean
+gst_gaio_file_sink_unlock_stop (GstBaseSink *sink)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (sink);
+
+  if (self->window != NULL)
+    gst_gaio_window_set_interrupted (self->window, FALSE);
+  return TRUE;
+}
+
+/* Data */
+
+/* Waits until all is written; GST_FLOW_OK means it is. A pause in between is waited out, because
+ * the base class, which asks for the interruption, then wants the lock we hold. */
+static GstFlowReturn
+drain (GstGaioFileSink *self)
+{
+  for (;;)
+    {
+      switch (gst_gaio_window_drain (self->window, TRUE))
+        {
+        case GST_GAIO_WINDOW_OK:
+          return GST_FLOW_OK;
+
+        case GST_GAIO_WINDOW_INTERRUPTED:
+          {
+            GstFlowReturn ret = gst_base_sink_wait_preroll (GST_BASE_SINK (self));
+
+            if (ret != GST_FLOW_OK)
+              return ret;
+            break;
+          }
+
+        case GST_GAIO_WINDOW_FAILED:
+        case GST_GAIO_WINDOW_UNREADABLE:
+        default:
+          return GST_FLOW_ERROR;
+        }
+    }
+}
+
+static GstFlowReturn
+push (GstGaioFileSink *self, GstBuffer *buffer)
+{
+  guint64 position = atomic_load_explicit (&self->position, memory_order_relaxed);
+  gsize size = gst_buffer_get_size (buffer);
+
+  for (;;)
+    {
+      switch (gst_gaio_window_push (self->window, buffer, position))
+        {
+        case GST_GAIO_WINDOW_OK:
+          GST_LOG_OBJECT (self, "%" G_GSIZE_FORMAT " bytes at %" G_GUINT64_FORMAT, size, position);
+          atomic_store (&self->position, position + size);
+          if (size > 0)
+            atomic_store_explicit (&self->stats_due, true, memory_order_relaxed);
+          return GST_FLOW_OK;
+
+        case GST_GAIO_WINDOW_INTERRUPTED:
+          {
+            GstFlowReturn ret = gst_base_sink_wait_preroll (GST_BASE_SINK (self));
+
+            if (ret != GST_FLOW_OK)
+              return ret;
+            break;
+          }
+
+        case GST_GAIO_WINDOW_UNREADABLE:
+          post_error (self,
+                      GST_RESOURCE_ERROR_WRITE,
+                      NULL,
+                      g_strdup_printf ("cannot map the memory of a buffer of %" G_GSIZE_FORMAT
+                                       " bytes for reading",
+                                       size),
+                      EFAULT,
+                      position);
+          return GST_FLOW_ERROR;
+
+        case GST_GAIO_WINDOW_FAILED:
+        default:
+          return GST_FLOW_ERROR;
+        }
+    }
+}
+
+static GstFlowReturn
+sync_after (GstGaioFileSink *self)
+{
+  /* Only a file on a disk can be synced; from the others the flag takes that all is written. */
+  if (self->is_regular)
+    gst_gaio_window_sync (self->window);
+  return drain (self);
+}
+
+static GstFlowReturn
+gst_gaio_file_sink_render (GstBaseSink *sink, GstBuffer *buffer)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (sink);
+  GstFlowReturn ret = push (self, buffer);
+
+  if (ret == GST_FLOW_OK && GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_SYNC_AFTER))
+    ret = sync_after (self);
+  return ret;
+}
+
+static GstFlowReturn
+gst_gaio_file_sink_render_list (GstBaseSink *sink, GstBufferList *list)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (sink);
+  guint n = gst_buffer_list_length (list);
+  GstFlowReturn ret = GST_FLOW_OK;
+  gboolean sync = FALSE;
+
+  for (guint i = 0; ret == GST_FLOW_OK && i < n; i++)
+    {
+      GstBuffer *buffer = gst_buffer_list_get (list, i);
+
+      sync = sync || GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_SYNC_AFTER);
+      ret = push (self, buffer);
+    }
+  if (ret == GST_FLOW_OK && sync)
+    ret = sync_after (self);
+  return ret;
+}
+
+/* Events */
+
+static gboolean
+seek_to (GstGaioFileSink *self, guint64 position)
+{
+  g_autofree char *shown = NULL;
+
+  if (position == atomic_load (&self->position))
+    return TRUE;
+  if (self->can_position && position <= G_MAXINT64)
+    {
+      GST_DEBUG_OBJECT (self, "continue at %" G_GUINT64_FORMAT, position);
+      atomic_store (&self->position, position);
+      return TRUE;
+    }
+
+  shown = g_filename_display_name (self->location);
+  post_error (self,
+              GST_RESOURCE_ERROR_SEEK,
+              g_strdup_printf ("Error while seeking in file \"%s\".", shown),
+              g_strdup_printf ("cannot go to position %" G_GUINT64_FORMAT "%s",
+                               position,
+                               self->can_position ? "" : ": the file has no positions"),
+              self->can_position ? EINVAL : ESPIPE,
+              position);
+  return FALSE;
+}
+
+static gboolean
+gst_gaio_file_sink_event (GstBaseSink *sink, GstEvent *event)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (sink);
+
+  switch (GST_EVENT_TYPE (event))
+    {
+    case GST_EVENT_SEGMENT:
+      {
+        const GstSegment *segment;
+
+        gst_event_parse_segment (event, &segment);
+        if (segment->format == GST_FORMAT_BYTES && !seek_to (self, segment->start))
+          {
+            gst_event_unref (event);
+            return FALSE;
+          }
+        break;
+      }
+
+    case GST_EVENT_FLUSH_STOP:
+      /* A character device has positions but no length. */
+      if (atomic_load (&self->position) != 0 && self->is_regular)
+        {
+          GST_DEBUG_OBJECT (self, "flush: back to %" G_GUINT64_FORMAT, self->base);
+          gst_gaio_window_truncate (self->window, self->base);
+        }
+      if (self->can_position)
+        atomic_store (&self->position, 0);
+      break;
+
+    case GST_EVENT_EOS:
+      /* The event may have to wait for PLAYING; the bytes need not. */
+      gst_gaio_window_flush (self->window);
+      break;
+
+    default:
+      break;
+    }
+  return GST_BASE_SINK_CLASS (gst_gaio_file_sink_parent_class)->event (sink, event);
+}
+
+/* The base class posts EOS when this returns GST_FLOW_OK: everything is in the file by then. */
+static GstFlowReturn
+gst_gaio_file_sink_wait_event (GstBaseSink *sink, GstEvent *event)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (sink);
+  GstFlowReturn ret;
+
+  ret = GST_BASE_SINK_CLASS (gst_gaio_file_sink_parent_class)->wait_event (sink, event);
+  if (ret != GST_FLOW_OK || GST_EVENT_TYPE (event) != GST_EVENT_EOS)
+    return ret;
+  ret = drain (self);
+  if (ret == GST_FLOW_OK)
+    post_stats (self);
+  return ret;
+}
+
+/* Queries */
+
+static gboolean
+gst_gaio_file_sink_query (GstBaseSink *sink, GstQuery *query)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (sink);
+  GstFormat format;
+
+  switch (GST_QUERY_TYPE (query))
+    {
+    case GST_QUERY_POSITION:
+      gst_query_parse_position (query, &format, NULL);
+      if (format != GST_FORMAT_BYTES && format != GST_FORMAT_DEFAULT)
+        return FALSE;
+      gst_query_set_position (query, format, (gint64) atomic_load (&self->position));
+      return TRUE;
+
+    case GST_QUERY_FORMATS:
+      gst_query_set_formats (query, 2, GST_FORMAT_DEFAULT, GST_FORMAT_BYTES);
+      return TRUE;
+
+    case GST_QUERY_URI:
+      GST_OBJECT_LOCK (self);
+      gst_query_set_uri (query, self->uri);
+      GST_OBJECT_UNLOCK (self);
+      return TRUE;
+
+    case GST_QUERY_SEEKING:
+      gst_query_parse_seeking (query, &format, NULL, NULL, NULL);
+      if (format == GST_FORMAT_BYTES || format == GST_FORMAT_DEFAULT)
+        gst_query_set_seeking (query, GST_FORMAT_BYTES, atomic_load (&self->seekable), 0, -1);
+      else
+        gst_query_set_seeking (query, format, FALSE, 0, -1);
+      return TRUE;
+
+    default:
+      return GST_BASE_SINK_CLASS (gst_gaio_file_sink_parent_class)->query (sink, query);
+    }
+}
+
+/* Properties */
+
+/* False when a file is open: it keeps its name. */
+static gboolean
+set_location (GstGaioFileSink *self, const char *location)
+{
+  g_autofree char *uri = location != NULL ? gst_filename_to_uri (location, NULL) : NULL;
+  gboolean is_open;
+
+  GST_OBJECT_LOCK (self);
+  is_open = self->window != NULL;
+  if (!is_open)
+    {
+      g_free (self->location);
+      self->location = g_strdup (location);
+      g_free (self->uri);
+      self->uri = g_steal_pointer (&uri);
+    }
+  GST_OBJECT_UNLOCK (self);
+  return !is_open;
+}
+
+static void
+gst_gaio_file_sink_set_property (GObject *object,
+                                 guint prop_id,
+                                 const GValue *value,
+                                 GParamSpec *pspec)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (object);
+
+  switch (prop_id)
+    {
+    case PROP_LOCATION:
+      if (!set_location (self, g_value_get_string (value)))
+        g_warning ("Changing the location of %s while its file is open is not supported",
+                   GST_OBJECT_NAME (self));
+      break;
+
+    case PROP_APPEND:
+      GST_OBJECT_LOCK (self);
+      self->append = g_value_get_boolean (value);
+      GST_OBJECT_UNLOCK (self);
+      break;
+
+    case PROP_BUFFER_SIZE:
+      GST_OBJECT_LOCK (self);
+      self->buffer_size = g_value_get_uint (value);
+      GST_OBJECT_UNLOCK (self);
+      break;
+
+    case PROP_MAX_BYTES:
+      GST_OBJECT_LOCK (self);
+      self->max_bytes = g_value_get_uint64 (value);
+      if (self->window != NULL)
+        gst_gaio_window_set_max_bytes (self->window, self->max_bytes);
+      GST_OBJECT_UNLOCK (self);
+      break;
+
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
+      break;
+    }
+}
+
+static void
+gst_gaio_file_sink_get_property (GObject *object, guint prop_id, GValue *value, GParamSpec *pspec)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (object);
+
+  if (prop_id == PROP_IO_STATS)
+    {
+      g_value_take_boxed (value, get_stats (self));
+      return;
+    }
+
+  GST_OBJECT_LOCK (self);
+  switch (prop_id)
+    {
+    case PROP_LOCATION:
+      g_value_set_string (value, self->location);
+      break;
+
+    case PROP_APPEND:
+      g_value_set_boolean (value, self->append);
+      break;
+
+    case PROP_BUFFER_SIZE:
+      g_value_set_uint (value, self->buffer_size);
+      break;
+
+    case PROP_MAX_BYTES:
+      g_value_set_uint64 (value, self->max_bytes);
+      break;
+
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
+      break;
+    }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_gaio_file_sink_finalize (GObject *object)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (object);
+
+  g_free (self->location);
+  g_free (self->uri);
+  g_clear_pointer (&self->last_stats, gst_structure_free);
+
+  G_OBJECT_CLASS (gst_gaio_file_sink_parent_class)->finalize (object);
+}
+
+/* GstURIHandler */
+
+static GstURIType
+gst_gaio_file_sink_uri_get_type (GType type)
+{
+  return GST_URI_SINK;
+}
+
+static const char *const *
+gst_gaio_file_sink_uri_get_protocols (GType type)
+{
+  static const char *const protocols[] = { "file", NULL };
+
+  return protocols;
+}
+
+static char *
+gst_gaio_file_sink_uri_get_uri (GstURIHandler *handler)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (handler);
+  char *uri;
+
+  GST_OBJECT_LOCK (self);
+  uri = g_strdup (self->uri);
+  GST_OBJECT_UNLOCK (self);
+  return uri;
+}
+
+static gboolean
+gst_gaio_file_sink_uri_set_uri (GstURIHandler *handler, const char *uri, GError **error)
+{
+  GstGaioFileSink *self = GST_GAIO_FILE_SINK (handler);
+  g_autofree char *location = NULL;
+
+  /* Nothing behind the slashes takes the name away, as a location of NULL does. */
+  if (g_strcmp0 (uri, "file://") != 0)
+    {
+      g_autofree char *host = NULL;
+      g_autoptr (GError) reason = NULL;
+
+      location = g_filename_from_uri (uri, &host, &reason);
+      if (location == NULL || (host != NULL && g_ascii_strcasecmp (host, "localhost") != 0))
+        {
+          g_set_error (error,
+                       GST_URI_ERROR,
+                       GST_URI_ERROR_BAD_URI,
+                       "Cannot write to '%s': %s",
+                       uri,
+                       reason != NULL ? reason->message : "the file is on another host");
+          return FALSE;
+        }
+    }
+
+  if (!set_location (self, location))
+    {
+      g_set_error (error,
+                   GST_URI_ERROR,
+                   GST_URI_ERROR_BAD_STATE,
+                   "The location of %s cannot change while its file is open",
+                   GST_OBJECT_NAME (self));
+      return FALSE;
+    }
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_LOCATION]);
+  return TRUE;
+}
+
+static void
+gst_gaio_file_sink_uri_handler_init (gpointer iface, gpointer data)
+{
+  GstURIHandlerInterface *handler = iface;
+
+  handler->get_type = gst_gaio_file_sink_uri_get_type;
+  handler->get_protocols = gst_gaio_file_sink_uri_get_protocols;
+  handler->get_uri = gst_gaio_file_sink_uri_get_uri;
+  handler->set_uri = gst_gaio_file_sink_uri_set_uri;
+}
+
+static void
+gst_gaio_file_sink_init (GstGaioFileSink *self)
+{
+  self->buffer_size = DEFAULT_BUFFER_SIZE;
+  self->max_bytes = DEFAULT_MAX_BYTES;
+  gst_base_sink_set_sync (GST_BASE_SINK (self), FALSE);
+  /* The last sample would be one buffer more that upstream cannot have back. */
+  gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
+}
+
+static void
+gst_gaio_file_sink_class_init (GstGaioFileSinkClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  GstBaseSinkClass *sink_class = GST_BASE_SINK_CLASS (klass);
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
+
+  GST_DEBUG_CATEGORY_INIT (gst_gaio_file_sink_debug, "gaiofilesink", 0, "gaio file sink");
+
+  object_class->set_property = gst_gaio_file_sink_set_property;
+  object_class->get_property = gst_gaio_file_sink_get_property;
+  object_class->finalize = gst_gaio_file_sink_finalize;
+
+  /**
+   * GstGaioFileSink:location:
+   *
+   * The name of the file to write, which cannot change while the file is open.
+   *
+   * Since: 1.0
+   */
+  props[PROP_LOCATION] = g_param_spec_string ("location",
+                                              "File Location",
+                                              "Location of the file to write",
+                                              NULL,
+                                              flags | GST_PARAM_MUTABLE_READY);
+
+  /**
+   * GstGaioFileSink:append:
+   *
+   * Add to the end of the file that is there, and do not empty it.
+   *
+   * Since: 1.0
+   */
+  props[PROP_APPEND] = g_param_spec_boolean ("append",
+                                             "Append",
+                                             "Append to an already existing file",
+                                             FALSE,
+                                             flags | GST_PARAM_MUTABLE_READY);
+
+  /**
+   * GstGaioFileSink:buffer-size:
+   *
+   * How many bytes to gather before an idle writer begins to write them. The end of the stream, a
+   * full window, %GST_BUFFER_FLAG_SYNC_AFTER and half a second let fewer through. 0 stands for the
+   * default.
+   *
+   * Since: 1.0
+   */
+  props[PROP_BUFFER_SIZE] = g_param_spec_uint ("buffer-size",
+                                               "Buffering size",
+                                               "Number of bytes to gather for a write",
+                                               0,
+                                               G_MAXUINT,
+                                               DEFAULT_BUFFER_SIZE,
+                                               flags | GST_PARAM_MUTABLE_READY);
+
+  /**
+   * GstGaioFileSink:max-bytes:
+   *
+   * How much memory may be accepted and not yet written, in bytes. Copies count with their
+   * size, buffers held by reference with all the memory they keep alive. When it is used up the
+   * streaming thread waits for the disk. A single buffer that is larger is let through alone.
+   *
+   * Since: 1.0
+   */
+  props[PROP_MAX_BYTES] =
+      g_param_spec_uint64 ("max-bytes",
+                           "Max. bytes",
+                           "Max. number of bytes accepted and not yet written",
+                           1,
+                           G_MAXUINT64,
+                           DEFAULT_MAX_BYTES,
+                           flags | GST_PARAM_MUTABLE_PLAYING);
+
+  /**
+   * GstGaioFileSink:io-stats:
+   *
+   * What became of the bytes so far; of the last run, while no file is open:
+   *
+   * - `engine` (string): how the file is written: `auto` before the first write, then `io-uring` or
+   *   `threads`; `engine-reason` (string): why;
+   * - `bytes-accepted`, `bytes-written` (uint64), and `bytes-lost`: taken back by a flush or
+   *   dropped after an error;
+   * - `bytes-copied` (uint64): of the accepted ones, those copied and not held by reference;
+   * - `level-bytes`, `level-peak` (uint64): bytes in the window now, and the most there were;
+   * - `memory-bytes`, `memory-peak` (uint64): the memory they hold, which max-bytes bounds;
+   * - `writes`, `syncs` (uint64): requests that ended well;
+   * - `blocked-count`, `blocked-ns` (uint64): how often and how long the streaming thread waited
+   *   for room.
+   *
+   * Since: 1.0
+   */
+  props[PROP_IO_STATS] = g_param_spec_boxed ("io-stats",
+                                             "I/O statistics",
+                                             "Statistics of the window and of the writes",
+                                             GST_TYPE_STRUCTURE,
+                                             G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  g_object_class_install_properties (object_class, N_PROPS, props);
+
+  gst_element_class_add_static_pad_template (element_class, &sink_template);
+  gst_element_class_set_static_metadata (element_class,
+                                         "Asynchronous File Sink",
+                                         "Sink/File",
+                                         "Write stream to a file without blocking the stream",
+                                         "the gaio authors");
+
+  element_class->change_state = gst_gaio_file_sink_change_state;
+  sink_class->unlock = gst_gaio_file_sink_unlock;
+  sink_class->unlock_stop = gst_gaio_file_sink_unlock_stop;
+  sink_class->render = gst_gaio_file_sink_render;
+  sink_class->render_list = gst_gaio_file_sink_render_list;
+  sink_class->event = gst_gaio_file_sink_event;
+  sink_class->wait_event = gst_gaio_file_sink_wait_event;
+  sink_class->query = gst_gaio_file_sink_query;
+}

@@ -1,0 +1,768 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The window between a streaming thread and a file.
+ *
+ *   streaming thread                       I/O thread (home of the file's context)
+ *   ----------------                       ---------------------------------------
+ *   push: wait for room, take credit
+ *         hold or copy, queue            > pump: take from the head what is contiguous, submit
+ *         wake the pump if it sleeps       done: release the memory, give the credit back,
+ *                                                pump again
+ *
+ * The queue is in push order and one request is in flight, so writes take effect in push order:
+ * overlapping ones land as they were pushed, and a growing file has no holes if the process is
+ * killed. What piled up during a write goes out in the next one, so a slow disk gets large writes
+ * without anybody tuning them. Truncations and syncs stand in the same queue, which makes them
+ * barriers.
+ *
+ * A big buffer is held by reference; a small one is copied, which is cheaper than a reference, a
+ * mapping and an element of an I/O vector. So is one that comes from a pool of limited size: a
+ * camera has eight buffers, and a window that kept them would stop the camera as surely as a
+ * blocking write would. The window's size bounds the memory of both: copies count with
+ * their size, held memory with all that the reference keeps alive. On top of it come the
+ * unused parts of at most two chunks, and the few idle ones of the chunk pool.
+ *
+ * The streaming thread makes no system call on a file. It waits in two places, for room and for
+ * the end of everything, and gst_gaio_window_set_interrupted() gets it out of both.
+ *
+ * The window does not know of GStreamer's states, events and messages; the sink does. */
+
+#include <limits.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "gstgaiochunk.h"
+#include "gstgaiowindow.h"
+
+/* From here on a reference is cheaper than a copy (a copy of 64 KiB costs about what the mapping,
+ * the queue element and the malloc'ed pages of a held one do). */
+#define HOLD_MIN_BYTES (64 * 1024)
+
+/* What one write joins. Long enough that the way through two threads disappears beside the copy
+ * in the kernel, short enough that memory comes back soon. */
+#define MAX_WRITE_BYTES (1024 * 1024)
+
+#define MAX_CHUNK_BYTES (256 * 1024)
+#define MIN_CHUNK_BYTES (4 * 1024)
+#define MAX_IDLE_CHUNKS 16
+
+/* Bytes that are too few to be worth a write wait no longer than this for more to come. */
+#define MAX_AGE_NS (500 * G_GINT64_CONSTANT (1000000))
+
+/* One element of the queue: memory for one place in the file, a truncation, or a sync. */
+typedef struct
+{
+  GList link;
+  GstGaioOperationKind kind;
+  guint64 offset; /* the new length, of a truncation */
+  gsize size;
+  gsize cost; /* what it holds of the window */
+  const guint8 *data;
+
+  /* What `data` is part of: a chunk, or a mapped memory of a buffer. */
+  GstGaioChunk *chunk;
+  GstBuffer *buffer;
+  GstMemory *memory;
+  GstMapInfo map;
+} Operation;
+
+struct _GstGaioWindow
+{
+  /* immutable */
+  gsize threshold;
+  GstGaioWindowFailedFunc failed_func;
+  gpointer user_data;
+  GstGaioChunkPool *chunks;
+  GaioBottomHalf *pump_bh;
+  GaioTimer *timer;
+  GaioRequest *request;
+
+  /* streaming thread */
+  GstGaioChunk *tail; /* where small buffers go */
+  gsize tail_used;
+  GstBufferPool *known_pool; /* a reference; the pool that was looked at last */
+  bool known_pool_is_limited;
+
+  /* I/O thread: the request in flight */
+  GstGaioOperationKind kind;
+  guint64 offset;
+  gsize size;
+  gsize cost;
+  GPtrArray *batch; /* (element-type GBytes) */
+
+  GMutex lock;
+  GCond cond;
+
+  /* under lock */
+  guint64 max_bytes;
+  GQueue queue;         /* of Operation */
+  gsize queued;         /* bytes in it */
+  gint64 oldest_ns;     /* when its head came there */
+  bool busy;            /* a request is in flight: its end pumps */
+  bool kicked;          /* the bottom half is scheduled: it pumps */
+  bool timed;           /* the timer is armed: it pumps */
+  bool hurry;           /* write even little, until the queue is empty */
+  bool interrupted;
+  bool failed;
+  guint n_draining;
+  bool waiting;         /* somebody waits for room, and */
+  guint64 wake_level;   /* is to be woken when no more than this is held */
+  GstGaioWindowStats stats;
+};
+
+static void
+operation_free (gpointer data)
+{
+  Operation *operation = data;
+
+  g_clear_pointer (&operation->chunk, gst_gaio_chunk_unref);
+  if (operation->memory != NULL)
+    gst_memory_unmap (operation->memory, &operation->map);
+  gst_clear_buffer (&operation->buffer);
+  g_free (operation);
+}
+
+static Operation *
+operation_new (GstGaioOperationKind kind, guint64 offset)
+{
+  Operation *operation = g_new0 (Operation, 1);
+
+  operation->link.data = operation;
+  operation->kind = kind;
+  operation->offset = offset;
+  return operation;
+}
+
+static void
+operations_free (GQueue *operations)
+{
+  for (GList *link = g_queue_pop_head_link (operations); link != NULL;
+       link = g_queue_pop_head_link (operations))
+    operation_free (link->data);
+}
+
+/* The writer: all in the I/O thread, but for kick_locked(). */
+
+static void
+kick_locked (GstGaioWindow *self)
+{
+  if (self->busy || self->kicked || self->failed)
+    return;
+  self->kicked = true;
+  gaio_bottom_half_schedule (self->pump_bh);
+}
+
+static bool
+wants_write_locked (GstGaioWindow *self)
+{
+  return self->queue.length > 0 && (self->hurry || self->queued >= self->threshold);
+}
+
+/* Sees to it that what is queued will be written. */
+static void
+arrange_locked (GstGaioWindow *self)
+{
+  if (wants_write_locked (self))
+    {
+      kick_locked (self);
+    }
+  else if (self->queue.length > 0 && !self->busy && !self->kicked && !self->timed)
+    {
+      self->timed = true;
+      gaio_timer_arm_ns (self->timer, self->oldest_ns + MAX_AGE_NS);
+    }
+}
+
+/* Moves the head of the queue, and what continues it in the file, to `batch`. */
+static void
+take_locked (GstGaioWindow *self, GQueue *batch)
+{
+  Operation *operation = g_queue_peek_head (&self->queue);
+
+  self->kind = operation->kind;
+  self->offset = operation->offset;
+  self->size = 0;
+  self->cost = 0;
+  do
+    {
+      g_queue_unlink (&self->queue, &operation->link);
+      g_queue_push_tail_link (batch, &operation->link);
+      self->queued -= operation->size;
+      self->size += operation->size;
+      self->cost += operation->cost;
+      operation = g_queue_peek_head (&self->queue);
+    }
+  while (operation != NULL && self->kind == GST_GAIO_OPERATION_WRITE &&
+         operation->kind == GST_GAIO_OPERATION_WRITE &&
+         operation->offset == self->offset + self->size &&
+         self->size + operation->size <= MAX_WRITE_BYTES && batch->length < IOV_MAX);
+
+  if (self->queue.length == 0)
+    self->hurry = false;
+  else
+    self->oldest_ns = gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC);
+}
+
+static void
+submit (GstGaioWindow *self, GQueue *batch)
+{
+  switch (self->kind)
+    {
+    case GST_GAIO_OPERATION_WRITE:
+      for (GList *link = g_queue_pop_head_link (batch); link != NULL;
+           link = g_queue_pop_head_link (batch))
+        {
+          Operation *operation = link->data;
+
+          g_ptr_array_add (self->batch,
+                           g_bytes_new_with_free_func (operation->data,
+                                                       operation->size,
+                                                       operation_free,
+                                                       operation));
+        }
+      gaio_request_writev (self->request,
+                           (goffset) self->offset,
+                           (GBytes *const *) self->batch->pdata,
+                           self->batch->len);
+      break;
+
+    case GST_GAIO_OPERATION_TRUNCATE:
+      gaio_request_truncate (self->request, (goffset) self->offset);
+      break;
+
+    case GST_GAIO_OPERATION_SYNC:
+      gaio_request_sync (self->request, TRUE);
+      break;
+    }
+  operations_free (batch);
+}
+
+static void
+pump (gpointer user_data)
+{
+  GstGaioWindow *self = user_data;
+  GQueue batch = G_QUEUE_INIT;
+
+  g_mutex_lock (&self->lock);
+  self->kicked = false;
+  if (self->busy || self->failed || !wants_write_locked (self))
+    {
+      arrange_locked (self);
+      g_mutex_unlock (&self->lock);
+      return;
+    }
+  take_locked (self, &batch);
+  self->busy = true;
+  g_mutex_unlock (&self->lock);
+
+  submit (self, &batch);
+}
+
+static void
+timer_fired (gpointer user_data)
+{
+  GstGaioWindow *self = user_data;
+
+  g_mutex_lock (&self->lock);
+  self->timed = false;
+  /* The timer was armed for bytes that may be gone meanwhile: those here now may be younger. */
+  if (self->queue.length > 0 &&
+      gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) - self->oldest_ns >= MAX_AGE_NS)
+    self->hurry = true;
+  g_mutex_unlock (&self->lock);
+
+  pump (self);
+}
+
+static void
+fail (GstGaioWindow *self, gsize n_written, const GError *error)
+{
+  GQueue dropped = G_QUEUE_INIT;
+
+  /* First the report and then the flag: who learns of a failure from a return value must not be
+   * able to report it as one of its own before we do. */
+  self->failed_func (self->kind, self->offset + n_written, error, self->user_data);
+
+  g_mutex_lock (&self->lock);
+  dropped = self->queue;
+  g_queue_init (&self->queue);
+  self->queued = 0;
+  self->busy = false;
+  self->failed = true;
+  self->stats.written += n_written;
+  self->stats.lost += self->stats.level - n_written;
+  self->stats.level = 0;
+  self->stats.held = 0;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+
+  operations_free (&dropped);
+}
+
+static void
+request_done (GaioRequest *request, gpointer user_data)
+{
+  GstGaioWindow *self = user_data;
+  g_autoptr (GError) error = NULL;
+  gsize n_written = 0;
+  gboolean ok = gaio_request_get_result (request, &n_written, &error);
+
+  /* The memory goes back before its credit does: the bound is on memory. */
+  g_ptr_array_set_size (self->batch, 0);
+  if (!ok)
+    {
+      fail (self, self->kind == GST_GAIO_OPERATION_WRITE ? n_written : 0, error);
+      return;
+    }
+
+  g_mutex_lock (&self->lock);
+  self->busy = false;
+  self->stats.written += self->size;
+  self->stats.level -= self->size;
+  self->stats.held -= self->cost;
+  self->stats.writes += self->kind == GST_GAIO_OPERATION_WRITE;
+  self->stats.syncs += self->kind == GST_GAIO_OPERATION_SYNC;
+  if ((self->waiting && self->stats.held <= self->wake_level) ||
+      (self->n_draining > 0 && self->queue.length == 0))
+    g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+
+  pump (self);
+}
+
+/* The streaming thread. */
+
+static bool
+has_room_locked (GstGaioWindow *self, gsize cost)
+{
+  /* A buffer larger than the window goes through alone. */
+  return self->stats.held == 0 ||
+         (self->stats.held < self->max_bytes && cost <= self->max_bytes - self->stats.held);
+}
+
+/* Waits until the window has room, and takes it. */
+static GstGaioWindowResult
+take_credit_locked (GstGaioWindow *self, gsize size, gsize cost)
+{
+  GstGaioWindowResult result = GST_GAIO_WINDOW_OK;
+  gint64 since_us = 0;
+
+  while (!self->failed && !has_room_locked (self, cost))
+    {
+      if (self->interrupted)
+        {
+          result = GST_GAIO_WINDOW_INTERRUPTED;
+          break;
+        }
+      if (since_us == 0)
+        {
+          since_us = g_get_monotonic_time ();
+          self->stats.waits++;
+        }
+      /* Not at the first byte of room: when the source is the faster side this thread would wake
+       * up for every write, to push a buffer or two. */
+      self->wake_level = self->max_bytes - self->max_bytes / 8;
+      self->wake_level = MIN (self->wake_level, cost < self->max_bytes ? self->max_bytes - cost : 0);
+      self->waiting = true;
+      self->hurry = true;
+      kick_locked (self);
+      g_cond_wait (&self->cond, &self->lock);
+      self->waiting = false;
+    }
+
+  if (since_us != 0)
+    self->stats.waited_ns += (guint64) (g_get_monotonic_time () - since_us) * 1000;
+  if (self->failed)
+    return GST_GAIO_WINDOW_FAILED;
+  if (result == GST_GAIO_WINDOW_OK)
+    {
+      self->stats.accepted += size;
+      self->stats.level += size;
+      self->stats.level_peak = MAX (self->stats.level_peak, self->stats.level);
+      self->stats.held += cost;
+      self->stats.held_peak = MAX (self->stats.held_peak, self->stats.held);
+    }
+  return result;
+}
+
+static void
+queue_locked (GstGaioWindow *self, Operation *operation)
+{
+  if (self->queue.length == 0)
+    self->oldest_ns = gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC);
+  g_queue_push_tail_link (&self->queue, &operation->link);
+  self->queued += operation->size;
+}
+
+/* Queues, in one step, what was made of a buffer. A failure while it was made has dropped its
+ * credit with everything else. */
+static GstGaioWindowResult
+publish (GstGaioWindow *self, GQueue *operations)
+{
+  GstGaioWindowResult result = GST_GAIO_WINDOW_FAILED;
+
+  g_mutex_lock (&self->lock);
+  if (!self->failed)
+    {
+      for (GList *link = g_queue_pop_head_link (operations); link != NULL;
+           link = g_queue_pop_head_link (operations))
+        {
+          Operation *operation = link->data;
+          Operation *last = g_queue_peek_tail (&self->queue);
+
+          /* Copies that follow each other in the file and in their chunk are one. */
+          if (last != NULL && operation->chunk != NULL && last->chunk == operation->chunk &&
+              last->data + last->size == operation->data &&
+              last->offset + last->size == operation->offset)
+            {
+              last->size += operation->size;
+              last->cost += operation->cost;
+              self->queued += operation->size;
+              operation_free (operation);
+            }
+          else
+            {
+              queue_locked (self, operation);
+            }
+        }
+      arrange_locked (self);
+      result = GST_GAIO_WINDOW_OK;
+    }
+  g_mutex_unlock (&self->lock);
+
+  operations_free (operations);
+  return result;
+}
+
+static bool
+pool_is_limited (GstGaioWindow *self, GstBufferPool *pool)
+{
+  GstStructure *config;
+  guint max_buffers = 0;
+
+  if (pool == NULL)
+    return false;
+  if (pool == self->known_pool)
+    return self->known_pool_is_limited;
+
+  config = gst_buffer_pool_get_config (pool);
+  gst_buffer_pool_config_get_params (config, NULL, NULL, NULL, &max_buffers);
+  gst_structure_free (config);
+  gst_object_replace ((GstObject **) &self->known_pool, GST_OBJECT (pool));
+  self->known_pool_is_limited = max_buffers != 0;
+  return self->known_pool_is_limited;
+}
+
+/* Whether to hold the buffer and not copy it, and what it then costs. */
+static bool
+should_hold (GstGaioWindow *self, GstBuffer *buffer, gsize size, gsize *cost)
+{
+  guint n = gst_buffer_n_memory (buffer);
+  gsize max_total = 0;
+
+  if (size < HOLD_MIN_BYTES || pool_is_limited (self, buffer->pool))
+    return false;
+  for (guint i = 0; i < n; i++)
+    {
+      GstMemory *memory = gst_buffer_peek_memory (buffer, i);
+
+      /* Other memory belongs to a device, which has little of it, and may be slow to read. */
+      if (!gst_memory_is_type (memory, GST_ALLOCATOR_SYSMEM))
+        return false;
+      max_total += memory->maxsize;
+    }
+  /* A small view of a large memory: the copy takes less of the window than the reference. */
+  if (max_total / 2 > size)
+    return false;
+  *cost = max_total;
+  return true;
+}
+
+static GstGaioWindowResult
+push_held (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size, gsize cost)
+{
+  GQueue operations = G_QUEUE_INIT;
+  guint n = gst_buffer_n_memory (buffer);
+  GstGaioWindowResult result;
+
+  for (guint i = 0; i < n; i++)
+    {
+      GstMemory *memory = gst_buffer_peek_memory (buffer, i);
+      Operation *operation;
+
+      if (memory->size == 0)
+        continue;
+      operation = operation_new (GST_GAIO_OPERATION_WRITE, offset);
+      if (!gst_memory_map (memory, &operation->map, GST_MAP_READ))
+        {
+          operation_free (operation);
+          operations_free (&operations);
+          return GST_GAIO_WINDOW_UNREADABLE;
+        }
+      operation->memory = memory;
+      operation->buffer = gst_buffer_ref (buffer);
+      operation->data = operation->map.data;
+      operation->size = operation->map.size;
+      offset += operation->size;
+      g_queue_push_tail_link (&operations, &operation->link);
+    }
+  /* The cost is that of the whole buffer: the first of its memories carries it. */
+  ((Operation *) operations.head->data)->cost = cost;
+
+  g_mutex_lock (&self->lock);
+  result = take_credit_locked (self, size, cost);
+  g_mutex_unlock (&self->lock);
+  if (result == GST_GAIO_WINDOW_OK)
+    return publish (self, &operations);
+  operations_free (&operations);
+  return result;
+}
+
+/* Appends `size` bytes to the chunks, as one operation for each chunk they touch. */
+static void
+copy (GstGaioWindow *self,
+      const guint8 *data,
+      gsize size,
+      guint64 *offset,
+      GQueue *operations)
+{
+  while (size > 0)
+    {
+      Operation *operation;
+      gsize n;
+
+      if (self->tail != NULL && self->tail_used == self->tail->capacity)
+        g_clear_pointer (&self->tail, gst_gaio_chunk_unref);
+      if (self->tail == NULL)
+        {
+          self->tail = gst_gaio_chunk_new (self->chunks);
+          self->tail_used = 0;
+        }
+
+      n = MIN (size, self->tail->capacity - self->tail_used);
+      memcpy (self->tail->data + self->tail_used, data, n);
+      operation = operation_new (GST_GAIO_OPERATION_WRITE, *offset);
+      operation->chunk = gst_gaio_chunk_ref (self->tail);
+      operation->data = self->tail->data + self->tail_used;
+      operation->size = n;
+      operation->cost = n;
+      g_queue_push_tail_link (operations, &operation->link);
+
+      self->tail_used += n;
+      *offset += n;
+      data += n;
+      size -= n;
+    }
+}
+
+static GstGaioWindowResult
+push_copied (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size)
+{
+  GQueue operations = G_QUEUE_INIT;
+  guint n = gst_buffer_n_memory (buffer);
+  GstGaioWindowResult result;
+
+  g_mutex_lock (&self->lock);
+  result = take_credit_locked (self, size, size);
+  g_mutex_unlock (&self->lock);
+  if (result != GST_GAIO_WINDOW_OK)
+    return result;
+
+  for (guint i = 0; i < n; i++)
+    {
+      GstMemory *memory = gst_buffer_peek_memory (buffer, i);
+      GstMapInfo map;
+
+      if (memory->size == 0)
+        continue;
+      if (!gst_memory_map (memory, &map, GST_MAP_READ))
+        {
+          operations_free (&operations);
+          g_mutex_lock (&self->lock);
+          if (!self->failed)
+            {
+              self->stats.accepted -= size;
+              self->stats.level -= size;
+              self->stats.held -= size;
+            }
+          g_mutex_unlock (&self->lock);
+          return GST_GAIO_WINDOW_UNREADABLE;
+        }
+      copy (self, map.data, map.size, &offset, &operations);
+      gst_memory_unmap (memory, &map);
+    }
+
+  g_mutex_lock (&self->lock);
+  self->stats.copied += size;
+  g_mutex_unlock (&self->lock);
+  return publish (self, &operations);
+}
+
+GstGaioWindowResult
+gst_gaio_window_push (GstGaioWindow *self, GstBuffer *buffer, guint64 offset)
+{
+  gsize size = gst_buffer_get_size (buffer);
+  gsize cost;
+
+  if (size == 0)
+    return GST_GAIO_WINDOW_OK;
+  if (should_hold (self, buffer, size, &cost))
+    return push_held (self, buffer, offset, size, cost);
+  return push_copied (self, buffer, offset, size);
+}
+
+void
+gst_gaio_window_truncate (GstGaioWindow *self, guint64 length)
+{
+  GQueue dropped = G_QUEUE_INIT;
+
+  g_mutex_lock (&self->lock);
+  if (!self->failed)
+    {
+      dropped = self->queue;
+      g_queue_init (&self->queue);
+      self->queued = 0;
+      for (GList *link = dropped.head; link != NULL; link = link->next)
+        {
+          Operation *operation = link->data;
+
+          self->stats.lost += operation->size;
+          self->stats.level -= operation->size;
+          self->stats.held -= operation->cost;
+        }
+      queue_locked (self, operation_new (GST_GAIO_OPERATION_TRUNCATE, length));
+      self->hurry = true;
+      arrange_locked (self);
+    }
+  g_mutex_unlock (&self->lock);
+
+  operations_free (&dropped);
+}
+
+void
+gst_gaio_window_sync (GstGaioWindow *self)
+{
+  g_mutex_lock (&self->lock);
+  if (!self->failed)
+    {
+      queue_locked (self, operation_new (GST_GAIO_OPERATION_SYNC, 0));
+      self->hurry = true;
+      arrange_locked (self);
+    }
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+hurry_locked (GstGaioWindow *self)
+{
+  if (self->queue.length == 0)
+    return;
+  self->hurry = true;
+  kick_locked (self);
+}
+
+void
+gst_gaio_window_flush (GstGaioWindow *self)
+{
+  g_mutex_lock (&self->lock);
+  hurry_locked (self);
+  g_mutex_unlock (&self->lock);
+}
+
+GstGaioWindowResult
+gst_gaio_window_drain (GstGaioWindow *self, gboolean interruptible)
+{
+  GstGaioWindowResult result = GST_GAIO_WINDOW_OK;
+
+  g_mutex_lock (&self->lock);
+  hurry_locked (self);
+  self->n_draining++;
+  while (!self->failed && (self->busy || self->queue.length > 0))
+    {
+      if (interruptible && self->interrupted)
+        {
+          result = GST_GAIO_WINDOW_INTERRUPTED;
+          break;
+        }
+      g_cond_wait (&self->cond, &self->lock);
+    }
+  self->n_draining--;
+  if (self->failed)
+    result = GST_GAIO_WINDOW_FAILED;
+  g_mutex_unlock (&self->lock);
+  return result;
+}
+
+void
+gst_gaio_window_set_interrupted (GstGaioWindow *self, gboolean interrupted)
+{
+  g_mutex_lock (&self->lock);
+  self->interrupted = interrupted;
+  if (interrupted)
+    g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gst_gaio_window_set_max_bytes (GstGaioWindow *self, guint64 max_bytes)
+{
+  g_mutex_lock (&self->lock);
+  self->max_bytes = max_bytes;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gst_gaio_window_get_stats (GstGaioWindow *self, GstGaioWindowStats *stats)
+{
+  g_mutex_lock (&self->lock);
+  *stats = self->stats;
+  g_mutex_unlock (&self->lock);
+}
+
+GstGaioWindow *
+gst_gaio_window_new (GaioFile *file,
+                     guint64 max_bytes,
+                     gsize threshold_bytes,
+                     GstGaioWindowFailedFunc failed,
+                     gpointer user_data)
+{
+  GstGaioWindow *self = g_new0 (GstGaioWindow, 1);
+  GaioContext *context = gaio_file_get_context (file);
+
+  self->max_bytes = max_bytes;
+  self->threshold = threshold_bytes;
+  self->failed_func = failed;
+  self->user_data = user_data;
+  self->batch = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  /* A chunk is what the bound can be exceeded by, so a small window has small ones. */
+  self->chunks = gst_gaio_chunk_pool_new (CLAMP (max_bytes / 4, MIN_CHUNK_BYTES, MAX_CHUNK_BYTES),
+                                          MAX_IDLE_CHUNKS);
+  g_queue_init (&self->queue);
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->cond);
+  self->pump_bh = gaio_bottom_half_new (context, pump, self, NULL);
+  self->timer = gaio_timer_new (context, GAIO_CLOCK_MONOTONIC, timer_fired, self, NULL);
+  self->request = gaio_request_new (file, request_done, self, NULL);
+  return self;
+}
+
+void
+gst_gaio_window_free (GstGaioWindow *self)
+{
+  gaio_timer_cancel (self->timer);
+  g_object_unref (self->timer);
+  gaio_bottom_half_destroy (self->pump_bh);
+  g_object_unref (self->pump_bh);
+  gaio_request_unref (self->request);
+
+  operations_free (&self->queue);
+  g_ptr_array_unref (self->batch);
+  g_clear_pointer (&self->tail, gst_gaio_chunk_unref);
+  gst_gaio_chunk_pool_unref (self->chunks);
+  gst_clear_object (&self->known_pool);
+  g_mutex_clear (&self->lock);
+  g_cond_clear (&self->cond);
+  g_free (self);
+}
