@@ -23,6 +23,9 @@ void gaio_waker_notify (GaioWaker *self);
 bool gaio_waker_begin_sleep (GaioWaker *self);
 void gaio_waker_end_sleep (GaioWaker *self);
 
+/* Thread: home. Whether it is between the two: a foreign loop waits in the context's stead. */
+bool gaio_waker_is_asleep (GaioWaker *self);
+
 /* Thread: home. After a sleep and before looking at any work: takes the notification. */
 void gaio_waker_accept (GaioWaker *self);
 

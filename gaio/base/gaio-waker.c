@@ -108,6 +108,12 @@ gaio_waker_end_sleep (GaioWaker *self)
   atomic_fetch_sub (&self->sleepers, 1);
 }
 
+bool
+gaio_waker_is_asleep (GaioWaker *self)
+{
+  return atomic_load_explicit (&self->sleepers, memory_order_relaxed) > 0;
+}
+
 void
 gaio_waker_accept (GaioWaker *self)
 {

@@ -247,6 +247,9 @@ gaio_bh_node_schedule_idle (GaioBhNode *self, GaioBhQueue *queue)
       return false;
     }
   push (queue, self);
+  /* A foreign loop has computed its wait already, and nobody does it again before that ends. */
+  if (gaio_waker_is_home (queue->waker) && gaio_waker_is_asleep (queue->waker))
+    gaio_waker_notify (queue->waker);
   return added (queue);
 }
 

@@ -23,6 +23,10 @@
 #include <gaio/loop/gaio-context-private.h>
 #include <gaio/loop/gaio-io-thread.h>
 
+/* For what the last bottom halves have brought about. It has an end, since a bottom half that
+ * schedules itself, or a descriptor that nobody drains, would keep the thread for ever. */
+#define LAST_TURNS 16
+
 /* What the thread holds, as it may end after the object: when the last reference is dropped in the
  * thread itself. */
 typedef struct
@@ -105,7 +109,7 @@ thread_main (gpointer data)
 
   /* Requests and jobs are the thread's to end, and so is what was scheduled before the stop. */
   gaio_context_drain (self->context);
-  while (gaio_context_poll (self->context, FALSE))
+  for (int i = 0; i < LAST_TURNS && gaio_context_poll (self->context, FALSE); i++)
     ;
   gaio_context_set_thread_default (NULL);
   shared_unref (self);
