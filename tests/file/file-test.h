@@ -1,0 +1,145 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the tests of files share: files whose every byte tells where it belongs, in a directory
+ * that goes with the test. */
+
+#pragma once
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gaio-test.h"
+
+/* The byte at an offset: of long period, so that a block in a wrong place is found out. */
+static inline guint8
+file_test_byte (guint64 offset)
+{
+  return (guint8) ((offset * 2654435761u) >> 24 ^ offset >> 12);
+}
+
+static inline guint8 *
+file_test_pattern (guint64 offset, gsize size)
+{
+  guint8 *data = g_malloc (MAX (size, 1));
+
+  for (gsize i = 0; i < size; i++)
+    data[i] = file_test_byte (offset + i);
+  return data;
+}
+
+static inline GBytes *
+file_test_pattern_bytes (guint64 offset, gsize size)
+{
+  return g_bytes_new_take (file_test_pattern (offset, size), size);
+}
+
+static inline void
+file_test_assert_pattern (gconstpointer data, guint64 offset, gsize size)
+{
+  const guint8 *bytes = data;
+
+  for (gsize i = 0; i < size; i++)
+    if (bytes[i] != file_test_byte (offset + i))
+      g_error ("byte %" G_GSIZE_FORMAT " at offset %" G_GUINT64_FORMAT " is not what was written",
+               i,
+               offset);
+}
+
+static inline void
+file_test_assert_bytes (GBytes *bytes, guint64 offset, gsize size)
+{
+  g_assert_nonnull (bytes);
+  g_assert_cmpuint (g_bytes_get_size (bytes), ==, size);
+  file_test_assert_pattern (g_bytes_get_data (bytes, NULL), offset, size);
+}
+
+/* A directory of the test's own, and a path in it. */
+static inline char *
+file_test_make_dir (void)
+{
+  GError *error = NULL;
+  char *dir = g_dir_make_tmp ("gaio-test-XXXXXX", &error);
+
+  g_assert_no_error (error);
+  return dir;
+}
+
+static inline char *
+file_test_make_file (const char *dir, const char *name, gsize size)
+{
+  char *path = g_build_filename (dir, name, NULL);
+  g_autofree guint8 *data = file_test_pattern (0, size);
+  GError *error = NULL;
+
+  g_file_set_contents (path, (const char *) data, size, &error);
+  g_assert_no_error (error);
+  return path;
+}
+
+static inline void
+file_test_remove_dir (char *dir)
+{
+  const char *name;
+  GDir *entries = g_dir_open (dir, 0, NULL);
+
+  while ((name = g_dir_read_name (entries)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (dir, name, NULL);
+
+      g_assert_cmpint (remove (path), ==, 0);
+    }
+  g_dir_close (entries);
+  g_assert_cmpint (rmdir (dir), ==, 0);
+  g_free (dir);
+}
+
+static inline void
+file_test_make_pipe (int fds[2])
+{
+  g_assert_cmpint (pipe2 (fds, O_CLOEXEC), ==, 0);
+}
+
+static inline GaioFile *
+file_test_adopt (GaioContext *context, int fd)
+{
+  GError *error = NULL;
+  GaioFile *file = gaio_file_new_for_fd (context, fd, NULL, &error);
+
+  g_assert_no_error (error);
+  return file;
+}
+
+static inline GaioFile *
+file_test_open (GaioContext *context, const char *path, const char *mode)
+{
+  GError *error = NULL;
+  GaioFile *file = gaio_file_new_for_path (context, path, mode, &error);
+
+  g_assert_no_error (error);
+  return file;
+}
+
+/* Whether `error` is of this G_IO_ERROR code and names this errno; frees it. */
+static inline void
+file_test_assert_error (GError *error, int code, int errnum)
+{
+  g_assert_error (error, G_IO_ERROR, code);
+  g_assert_cmpint (gaio_error_get_errno (error), ==, errnum);
+  g_error_free (error);
+}
+
+/* For what root may do and others may not: becomes nobody, in a process of its own. */
+static inline void
+file_test_become_nobody (void)
+{
+  if (getuid () != 0)
+    return;
+  g_assert_cmpint (setresgid (65534, 65534, 65534), ==, 0);
+  g_assert_cmpint (setresuid (65534, 65534, 65534), ==, 0);
+}
