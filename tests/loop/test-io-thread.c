@@ -184,8 +184,11 @@ static void
 drop_self (gpointer data)
 {
   SelfDrop *self = data;
+  GaioContext *context = gaio_io_thread_get_context (self->thread);
 
   g_clear_object (&self->thread);
+  /* The thread has not ended yet, so this is not too late. */
+  gaio_context_invoke (context, deliver, &self->box, deliver);
 }
 
 /* The last reference goes in the thread itself, which then ends by itself. The harness sees whether
@@ -206,7 +209,6 @@ test_drop_within (void)
       if (i % 2)
         gaio_io_thread_get_main_context (self->thread);
       gaio_context_invoke (context, drop_self, self, NULL);
-      gaio_context_invoke (context, deliver, &self->box, deliver);
       wait_for (&self->box, 2);
     }
 }
