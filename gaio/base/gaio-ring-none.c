@@ -32,6 +32,11 @@ gaio_ring_get_fd (GaioRing *self)
   return -1;
 }
 
+void
+gaio_ring_set_waker (GaioRing *self, GaioWaker *waker)
+{
+}
+
 struct io_uring_sqe *
 gaio_ring_get_sqe (GaioRing *self, GaioRingOp *op)
 {

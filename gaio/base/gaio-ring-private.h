@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include <glib.h>
+#include <gaio/base/gaio-waker-private.h>
 
 /* One io_uring. All of it is for one thread, the one that made it, except gaio_ring_free() when
  * nothing is in flight. See gaio-ring.c. */
@@ -34,6 +34,11 @@ bool gaio_ring_supports (GaioRing *self, int opcode);
 
 /* The descriptor that is readable when there is something to reap, for poll(2). */
 int gaio_ring_get_fd (GaioRing *self);
+
+/* From now on, until it is NULL, `waker` is notified of the first operation that is got after a
+ * submit: for a loop that sleeps in somebody else's hands while its own thread goes on to get
+ * operations. The waker is borrowed. */
+void gaio_ring_set_waker (GaioRing *self, GaioWaker *waker);
 
 /* Room for one more operation, zeroed by the caller's io_uring_prep_*(). `op` NULL: nobody wants
  * the completion. NULL when the kernel takes no more just now: reap, then try again; or the ring

@@ -56,6 +56,7 @@ struct _GaioRing
   guint fork_count;     /* immutable: forks before the ring was made */
   guint in_flight;      /* operations whose completion has an owner */
   bool broken;          /* the kernel refuses io_uring_enter */
+  GaioWaker *waker;     /* to be told of what is got and not submitted, or NULL; borrowed */
   GPtrArray *refused;   /* operations that it then had not taken, for the next reap */
 };
 
@@ -286,6 +287,12 @@ gaio_ring_get_depth (GaioRing *self)
   return self->uring.cq.ring_entries - self->uring.sq.ring_entries;
 }
 
+void
+gaio_ring_set_waker (GaioRing *self, GaioWaker *waker)
+{
+  self->waker = waker;
+}
+
 struct io_uring_sqe *
 gaio_ring_get_sqe (GaioRing *self, GaioRingOp *op)
 {
@@ -293,6 +300,8 @@ gaio_ring_get_sqe (GaioRing *self, GaioRingOp *op)
 
   if (!gaio_ring_is_usable (self))
     return NULL;
+  if (self->waker != NULL && !gaio_ring_has_unsubmitted (self))
+    gaio_waker_notify (self->waker);
   sqe = io_uring_get_sqe (&self->uring);
   if (sqe == NULL)
     {

@@ -82,6 +82,7 @@ typedef struct
   bool ring_watched;   /* by the fd table, for monitors that are not on the ring */
   bool source_sleeps;  /* between prepare and check of the GSource */
   bool foreign_sleeps; /* between two gaio_context_iterate() */
+  bool iterating;      /* in gaio_context_iterate() */
   GaioForeign *foreign;
   guint64 n_turns;
   GaioContextCounters counters;
@@ -143,6 +144,8 @@ core_ensure_ring (Core *core)
     use_engine (core, GAIO_ENGINE_THREADS, g_steal_pointer (&reason));
   else if (core->wanted_engine != GAIO_ENGINE_THREADS)
     use_engine (core, GAIO_ENGINE_IO_URING, g_strdup ("io_uring is available"));
+  if (core->ring != NULL && core->foreign_sleeps)
+    gaio_ring_set_waker (core->ring, core->waker);
   return core->ring;
 }
 
@@ -225,6 +228,9 @@ foreign_begin_sleep (Core *core)
       core->foreign_sleeps = true;
       gaio_waker_begin_sleep (core->waker);
     }
+  /* The home thread is awake in that loop, and may ask for operations; nobody else submits them. */
+  if (core->ring != NULL)
+    gaio_ring_set_waker (core->ring, core->waker);
   timeout_ns = core_get_timeout_ns (core);
   gaio_foreign_set_timeout_ns (core->foreign, timeout_ns);
   /* What was notified before the sleep began made the descriptor readable for nobody. */
@@ -233,21 +239,28 @@ foreign_begin_sleep (Core *core)
 }
 
 static void
+foreign_end_sleep (Core *core)
+{
+  if (!core->foreign_sleeps)
+    return;
+  core->foreign_sleeps = false;
+  gaio_waker_end_sleep (core->waker);
+  if (core->ring != NULL)
+    gaio_ring_set_waker (core->ring, NULL);
+}
+
+static void
 enter_turn (Core *core)
 {
   atomic_fetch_add_explicit (&core->depth, 1, memory_order_relaxed);
-  if (core->foreign_sleeps)
-    {
-      core->foreign_sleeps = false;
-      gaio_waker_end_sleep (core->waker);
-    }
+  foreign_end_sleep (core);
 }
 
 static void
 leave_turn (Core *core)
 {
   if (atomic_fetch_sub_explicit (&core->depth, 1, memory_order_relaxed) == 1 &&
-      core->foreign != NULL)
+      core->foreign != NULL && !core->iterating)
     foreign_begin_sleep (core);
 }
 
@@ -859,11 +872,16 @@ gaio_context_iterate (GaioContext *self)
   g_autoptr (GMainContext) main_context = NULL;
   gboolean progress = FALSE;
   gboolean more = FALSE;
+  bool iterating;
 
   g_return_val_if_fail (GAIO_IS_CONTEXT (self), FALSE);
   g_return_val_if_fail (source_claim_home (self->core), FALSE);
 
   kept = g_object_ref (self);
+  /* Awake for all the turns below, and for what other sources ask for between them. */
+  iterating = self->core->iterating;
+  self->core->iterating = true;
+  foreign_end_sleep (self->core);
   if (g_source_get_context (&self->core->parent) != NULL)
     main_context = g_main_context_ref (g_source_get_context (&self->core->parent));
   else
@@ -879,7 +897,8 @@ gaio_context_iterate (GaioContext *self)
       if (!more)
         break;
     }
-  if (self->core->foreign != NULL && gaio_waker_is_home (self->core->waker))
+  self->core->iterating = iterating;
+  if (self->core->foreign != NULL && !iterating && gaio_waker_is_home (self->core->waker))
     {
       foreign_begin_sleep (self->core);
       if (more)
