@@ -43,6 +43,8 @@
 #include <signal.h>
 
 #include <gaio/base/gaio-debug-private.h>
+#include <gaio/pool/gaio-job-ids-private.h>
+#include <gaio/pool/gaio-process-private.h>
 #include <gaio/pool/gaio-workers-private.h>
 
 #define DEFAULT_MAX 64
@@ -65,20 +67,9 @@ typedef struct
   GaioBhQueue *bh_queue; /* where its last job ended: the next one ends there too, mostly */
 } Worker;
 
-/* What an id stands for while its job can be cancelled. */
-typedef struct
-{
-  GaioJob *job;
-  guint32 generation;
-  guint32 next_free; /* index + 1 */
-} Slot;
-
 struct _GaioWorkers
 {
-  /* immutable */
-  guint generation;
-
-  GList live_link; /* under the process's lock */
+  GaioProcessHook process_hook;
 
   pthread_mutex_t lock;
   pthread_cond_t left; /* n_threads or n_running is less, or `stopped` */
@@ -97,17 +88,8 @@ struct _GaioWorkers
   GThread *departed; /* the last one that left; it has joined the one before */
   bool stopped;
   bool abandoned; /* the last to leave frees it */
-
-  Slot *slots;
-  guint32 n_slots;
-  guint32 free_slot; /* index + 1 */
+  GaioJobIds ids; /* of those that can be cancelled */
 };
-
-/* Of the process. The lock is taken before that of the workers. */
-static pthread_mutex_t process_lock = PTHREAD_MUTEX_INITIALIZER;
-static GQueue live = G_QUEUE_INIT; /* of GaioWorkers */
-static GSList *buried;             /* of GThread: they have left, or are about to */
-static guint fork_generation;
 
 static _Thread_local GaioWorkers *current;
 
@@ -116,11 +98,10 @@ static Worker to_be_made;
 
 static void spawn (GaioWorkers *self);
 
-/* Whether it was made by the parent of this process. */
 static bool
 is_of_parent (GaioWorkers *self)
 {
-  return self->generation != fork_generation;
+  return gaio_process_hook_is_of_parent (&self->process_hook);
 }
 
 static void
@@ -145,47 +126,6 @@ static GaioJobState
 get_state (GaioJob *job)
 {
   return atomic_load_explicit (&job->state, memory_order_relaxed);
-}
-
-/* Ids */
-
-static guint64
-add_id_locked (GaioWorkers *self, GaioJob *job)
-{
-  guint32 index;
-
-  if (self->free_slot == 0)
-    {
-      guint32 n_slots = MAX (64, self->n_slots * 2);
-
-      self->slots = g_renew (Slot, self->slots, n_slots);
-      for (guint32 i = n_slots; i > self->n_slots; i--)
-        {
-          self->slots[i - 1] = (Slot){ .generation = 1, .next_free = self->free_slot };
-          self->free_slot = i;
-        }
-      self->n_slots = n_slots;
-    }
-  index = self->free_slot - 1;
-  self->free_slot = self->slots[index].next_free;
-  self->slots[index].job = job;
-  return (guint64) self->slots[index].generation << 32 | index;
-}
-
-static void
-remove_id_locked (GaioWorkers *self, GaioJob *job)
-{
-  Slot *slot;
-
-  if (job->id == 0)
-    return;
-  slot = &self->slots[(guint32) job->id];
-  slot->job = NULL;
-  /* Never 0, so that no id is. */
-  slot->generation = slot->generation == G_MAXUINT32 ? 1 : slot->generation + 1;
-  slot->next_free = self->free_slot;
-  self->free_slot = (guint32) job->id + 1;
-  job->id = 0;
 }
 
 /* Jobs that leave the queue */
@@ -352,7 +292,7 @@ next_job_locked (GaioWorkers *self, Worker *worker)
           GaioJob *job = link->data;
 
           set_state (job, GAIO_JOB_RUNNING);
-          remove_id_locked (self, job);
+          gaio_job_ids_remove (&self->ids, job);
           return job;
         }
       if (worker->bh_queue != NULL)
@@ -395,7 +335,7 @@ destroy (GaioWorkers *self)
     }
   pthread_cond_destroy (&self->left);
   pthread_mutex_destroy (&self->lock);
-  g_free (self->slots);
+  gaio_job_ids_clear (&self->ids);
   g_free (self);
 }
 
@@ -406,50 +346,37 @@ join (GThread *thread)
     g_thread_join (thread);
 }
 
-/* For a thread that nobody can join now: the next one who can wait does. */
+/* Releases the lock. The decision to leave and n_threads change in one, so that no two workers
+ * leave where one is to. */
 static void
-bury (GThread *thread)
-{
-  if (thread == NULL)
-    return;
-  pthread_mutex_lock (&process_lock);
-  buried = g_slist_prepend (buried, thread);
-  pthread_mutex_unlock (&process_lock);
-}
-
-static void
-leave (GaioWorkers *self, Worker *worker)
+leave_locked (GaioWorkers *self, Worker *worker)
 {
   g_autoptr (GThread) thread = g_thread_ref (g_thread_self ());
-  GThread *departed;
-  Worker *next;
-  GList *jobs;
-  guint n_left;
-  bool is_last;
+  GaioBhQueue *bh_queue = g_steal_pointer (&worker->bh_queue);
+  guint n_left = --self->n_threads;
+  Worker *next = wake_next_locked (self);
+  GList *jobs = self->stopped ? NULL : send_home_locked (self);
+  GThread *departed = g_steal_pointer (&self->departed);
+  bool is_last = self->abandoned && n_left == 0;
 
-  g_clear_pointer (&worker->bh_queue, gaio_bh_queue_unref);
-
-  lock (self);
-  g_queue_push_head_link (&self->spare, &worker->link);
-  n_left = --self->n_threads;
-  next = wake_next_locked (self);
-  jobs = self->stopped ? NULL : send_home_locked (self);
-  departed = g_steal_pointer (&self->departed);
-  is_last = self->abandoned && self->n_threads == 0;
   if (!is_last)
     self->departed = g_steal_pointer (&thread);
+  g_queue_push_head_link (&self->spare, &worker->link);
+  /* With the lock, since without it only a thread that is to come keeps all this from going. */
+  if (next != &to_be_made)
+    wake_up (self, g_steal_pointer (&next));
   pthread_cond_broadcast (&self->left);
   unlock (self);
 
-  /* Whoever frees it joins this thread before. */
   wake_up (self, next);
   hand_over_list (jobs);
+  g_clear_pointer (&bh_queue, gaio_bh_queue_unref);
   join (departed);
   gaio_debug (POOL, "worker leaves, %u left", n_left);
   if (!is_last)
     return;
   destroy (self);
-  bury (g_steal_pointer (&thread));
+  gaio_process_bury (g_steal_pointer (&thread));
 }
 
 static gpointer
@@ -475,8 +402,7 @@ worker_main (gpointer data)
       lock (self);
       self->n_running--;
     }
-  unlock (self);
-  leave (self, worker);
+  leave_locked (self, worker);
   return NULL;
 }
 
@@ -543,25 +469,13 @@ fill_up (GaioWorkers *self)
     }
 }
 
-/* The process */
-
-static void
-join_buried (void)
-{
-  GSList *threads;
-
-  pthread_mutex_lock (&process_lock);
-  threads = g_steal_pointer (&buried);
-  pthread_mutex_unlock (&process_lock);
-  for (GSList *l = threads; l != NULL; l = l->next)
-    g_thread_join (l->data);
-  g_slist_free (threads);
-}
+/* The ends */
 
 /* Waits for those without a job only; see the head of the file. */
 static void
-stop (GaioWorkers *self)
+at_exit (GaioProcessHook *hook)
 {
+  GaioWorkers *self = (GaioWorkers *) hook;
   GThread *departed;
 
   lock (self);
@@ -574,44 +488,12 @@ stop (GaioWorkers *self)
   join (departed);
 }
 
-static void
-at_exit (void)
-{
-  pthread_mutex_lock (&process_lock);
-  for (GList *l = live.head; l != NULL; l = l->next)
-    if (!is_of_parent (l->data))
-      stop (l->data);
-  pthread_mutex_unlock (&process_lock);
-  join_buried ();
-}
-
-static void
-in_forked_child (void)
-{
-  fork_generation++;
-  process_lock = (pthread_mutex_t) PTHREAD_MUTEX_INITIALIZER;
-  g_queue_init (&live);
-  buried = NULL;
-}
-
-static void
-watch_process (void)
-{
-  pthread_atfork (NULL, NULL, in_forked_child);
-  /* Not a destructor: those run after the last look of the leak and thread sanitizers. */
-  atexit (at_exit);
-}
-
 GaioWorkers *
 gaio_workers_new (void)
 {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
   GaioWorkers *self = g_new0 (GaioWorkers, 1);
   pthread_mutexattr_t attributes;
 
-  pthread_once (&once, watch_process);
-
-  self->generation = fork_generation;
   pthread_mutexattr_init (&attributes);
   pthread_mutexattr_settype (&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
   pthread_mutex_init (&self->lock, &attributes);
@@ -623,10 +505,8 @@ gaio_workers_new (void)
   self->max = DEFAULT_MAX;
   self->idle_timeout_ms = DEFAULT_IDLE_TIMEOUT_MS;
 
-  self->live_link.data = self;
-  pthread_mutex_lock (&process_lock);
-  g_queue_push_tail_link (&live, &self->live_link);
-  pthread_mutex_unlock (&process_lock);
+  self->process_hook.at_exit = at_exit;
+  gaio_process_hook_add (&self->process_hook);
   return self;
 }
 
@@ -638,10 +518,7 @@ gaio_workers_free (GaioWorkers *self, bool wait)
   if (is_of_parent (self))
     return;
 
-  pthread_mutex_lock (&process_lock);
-  g_queue_unlink (&live, &self->live_link);
-  pthread_mutex_unlock (&process_lock);
-
+  gaio_process_hook_remove (&self->process_hook);
   lock (self);
   g_assert (self->queue.head == NULL);
   self->stopped = true;
@@ -658,11 +535,11 @@ gaio_workers_free (GaioWorkers *self, bool wait)
   unlock (self);
   if (wait)
     join (departed);
-  else
-    bury (departed); /* it may be the caller */
+  else if (departed != NULL)
+    gaio_process_bury (departed); /* it may be the caller */
   destroy (self);
   if (wait)
-    join_buried ();
+    gaio_process_join_buried ();
 }
 
 bool
@@ -684,13 +561,13 @@ gaio_workers_push (GaioWorkers *self, GaioJob *job, bool with_id)
       job->id = 0;
       set_state (job, GAIO_JOB_HOME);
       hand_over (job);
-      /* An id that no job has: slots are never that many. */
-      return with_id ? G_MAXUINT64 : 0;
+      return with_id ? GAIO_JOB_IDS_NOBODY : 0;
     }
 
   lock (self);
   /* Kept here, since the job may be over when the lock is released. */
-  id = job->id = with_id ? add_id_locked (self, job) : 0;
+  job->id = 0;
+  id = with_id ? gaio_job_ids_add (&self->ids, job) : 0;
   if (G_UNLIKELY (self->stopped || self->max == 0))
     {
       set_state (job, GAIO_JOB_HOME);
@@ -723,7 +600,7 @@ gaio_workers_begin_home (GaioWorkers *self, GaioJob *job)
   if (begun)
     {
       set_state (job, GAIO_JOB_RUNNING);
-      remove_id_locked (self, job);
+      gaio_job_ids_remove (&self->ids, job);
     }
   unlock (self);
   return begun;
@@ -740,7 +617,7 @@ cancel_locked (GaioWorkers *self, GaioJob *job)
   if (state == GAIO_JOB_QUEUED)
     g_queue_unlink (&self->queue, &job->link);
   set_state (job, GAIO_JOB_CANCELLED);
-  remove_id_locked (self, job);
+  gaio_job_ids_remove (&self->ids, job);
   return state;
 }
 
@@ -763,15 +640,13 @@ gaio_workers_cancel (GaioWorkers *self, GaioJob *job)
 bool
 gaio_workers_cancel_id (GaioWorkers *self, guint64 id)
 {
-  guint32 index = (guint32) id;
   GaioJobState state = GAIO_JOB_IDLE;
-  GaioJob *job = NULL;
+  GaioJob *job;
 
   if (is_of_parent (self))
     return false;
   lock (self);
-  if (index < self->n_slots && self->slots[index].generation == id >> 32)
-    job = self->slots[index].job;
+  job = gaio_job_ids_lookup (&self->ids, id);
   if (job != NULL)
     state = cancel_locked (self, job);
   unlock (self);
