@@ -88,6 +88,7 @@ gaio_file_task_begin (GTask *task, GaioFile *file, GaioFileTaskFunc func)
 
   if (g_task_return_error_if_cancelled (task))
     {
+      gaio_context_wake_main_context (g_task_get_context (task));
       g_object_unref (task);
       return NULL;
     }
@@ -133,5 +134,6 @@ gaio_file_task_deliver (GTask *task, GSourceFunc func, gpointer data, GDestroyNo
   g_source_set_static_name (source, "[gaio] result");
   g_source_set_callback (source, func, data, notify);
   g_source_attach (source, main_context);
+  gaio_context_wake_main_context (main_context);
   g_source_unref (source);
 }

@@ -409,6 +409,7 @@ gaio_open_async (const char *path,
   if (error != NULL)
     {
       g_task_return_error (task, error);
+      gaio_context_wake_main_context (g_task_get_context (task));
       g_object_unref (task);
       return;
     }

@@ -461,12 +461,14 @@ gaio_load_bytes_async (const char *path,
   if (cancellable != NULL && g_cancellable_is_cancelled (cancellable))
     {
       g_task_return_error (task, gaio_error_new_errno (ECANCELED, "load", path));
+      gaio_context_wake_main_context (g_task_get_context (task));
       return;
     }
   context = gaio_context_ref_thread_default ();
   if (context == NULL)
     {
       g_task_return_error (task, gaio_error_new_errno (EMFILE, "load", path));
+      gaio_context_wake_main_context (g_task_get_context (task));
       return;
     }
 

@@ -29,6 +29,11 @@ void gaio_context_drain (GaioContext *self);
  * home; NULL undoes it. */
 void gaio_context_set_thread_default (GaioContext *self);
 
+/* Thread: any. Has the foreign loop that runs this GMainContext, if there is one, do so soon. GLib
+ * wakes only loops of its own, so this is for whoever attaches a source outside of a turn, as a
+ * task does that returns at once. */
+void gaio_context_wake_main_context (GMainContext *main_context);
+
 /* The counters that other rooms add to gaio_context_get_stats(). Thread: home. */
 typedef struct
 {

@@ -376,6 +376,8 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+static void foreign_forget (Core *core);
+
 static void
 source_finalize (GSource *source)
 {
@@ -383,6 +385,8 @@ source_finalize (GSource *source)
 
   if (core->waker == NULL)
     return;
+  if (core->foreign != NULL)
+    foreign_forget (core);
   /* What is pending ends as cancelled. The ring goes before the descriptors, since the kernel holds
    * polls that point to their nodes. */
   gaio_timer_heap_close (core->timers);
@@ -410,6 +414,44 @@ static GSourceFuncs source_funcs = {
 static GRecMutex registry_lock;
 static GHashTable *registry; /* GMainContext -> GWeakRef of GaioContext */
 static GaioContext *default_context;
+static GSList *foreign_cores; /* the Cores that foreign loops drive; borrowed */
+static atomic_uint n_foreign_cores;
+
+static void
+foreign_remember (Core *core)
+{
+  g_rec_mutex_lock (&registry_lock);
+  foreign_cores = g_slist_prepend (foreign_cores, core);
+  atomic_fetch_add (&n_foreign_cores, 1);
+  g_rec_mutex_unlock (&registry_lock);
+}
+
+static void
+foreign_forget (Core *core)
+{
+  g_rec_mutex_lock (&registry_lock);
+  foreign_cores = g_slist_remove (foreign_cores, core);
+  atomic_fetch_sub (&n_foreign_cores, 1);
+  g_rec_mutex_unlock (&registry_lock);
+}
+
+void
+gaio_context_wake_main_context (GMainContext *main_context)
+{
+  if (atomic_load (&n_foreign_cores) == 0)
+    return;
+  g_rec_mutex_lock (&registry_lock);
+  for (GSList *l = foreign_cores; l != NULL; l = l->next)
+    {
+      Core *core = l->data;
+      GMainContext *own = g_source_get_context (&core->parent);
+
+      /* One that is not attached iterates whatever is its thread's default. */
+      if (own == NULL || own == main_context)
+        gaio_waker_notify (core->waker);
+    }
+  g_rec_mutex_unlock (&registry_lock);
+}
 
 static GPrivate thread_default = G_PRIVATE_INIT (g_object_unref);
 
@@ -845,6 +887,7 @@ gaio_context_get_fd (GaioContext *self)
       core->foreign = gaio_foreign_new (core->fds);
       if (core->foreign == NULL)
         return -1;
+      foreign_remember (core);
     }
   if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 0)
     foreign_begin_sleep (core);

@@ -516,12 +516,14 @@ gaio_thread_pool_run_async (GaioThreadPool *self,
   if (g_cancellable_is_cancelled (cancellable))
     {
       g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "Operation was cancelled");
+      gaio_context_wake_main_context (g_task_get_context (task));
       return;
     }
   context = gaio_context_ref_thread_default ();
   if (context == NULL)
     {
       g_task_return_error (task, gaio_error_new_errno (EMFILE, "run in a thread", NULL));
+      gaio_context_wake_main_context (g_task_get_context (task));
       return;
     }
 
