@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: the gaio authors
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""gaiofilesink from the command line, as TAP: what gst-launch-1.0 and gst-inspect-1.0 show of it,
+exit codes included, and what is in the file when the program is interrupted or killed.
+
+    test-launch.py RECORD-SCRIPT
+
+The environment says where the plugin is. The registry is a file of the test's own, so that neither
+the user's cache nor an installed plugin of the same name matters.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+LAUNCH = ["gst-launch-1.0"]
+INSPECT = ["gst-inspect-1.0"]
+RECORD = sys.argv[1]
+
+
+class Skip(Exception):
+    """Raised with the reason."""
+
+
+def run(command, **options):
+    """The finished command: its exit code, and all it said."""
+    return subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+
+
+def launch(*pipeline, **options):
+    """gst-launch-1.0 with all messages."""
+    return run(LAUNCH + ["-m"] + " ".join(str(part) for part in pipeline).split(), **options)
+
+
+def succeed(*pipeline, **options):
+    """The output of a pipeline that runs to its end."""
+    done = launch(*pipeline, **options)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def stats(output):
+    """The statistics that the sink posted, as numbers and strings."""
+    lines = [line for line in output.splitlines() if "gaiofilesink-stats" in line]
+    assert len(lines) == 1, output
+    found = {}
+    for name, kind, value in re.findall(r'([a-z-]+)=\((\w+)\)("(?:[^"\\]|\\.)*"|[^,;]*)', lines[0]):
+        found[name] = int(value) if kind == "guint64" else value.strip('"').replace("\\", "")
+    return found
+
+
+def need(*elements):
+    """Skips the test when GStreamer has no such element here."""
+    for element in elements:
+        if run(INSPECT + ["--exists", element]).returncode != 0:
+            raise Skip(f"there is no element {element}")
+
+
+def pattern(size):
+    """What fakesrc filltype=pattern-span makes."""
+    return (bytes(range(256)) * (size // 256 + 1))[:size]
+
+
+def test_inspect(_):
+    """gst-inspect-1.0 finds nothing to complain about"""
+    done = run(INSPECT + ["gaiofilesink"], env=dict(os.environ, G_DEBUG="fatal-warnings"))
+    assert done.returncode == 0, done.stdout
+    assert "CRITICAL" not in done.stdout and "WARNING" not in done.stdout, done.stdout
+    for line in (r"License +LGPL", r"Rank +none \(0\)", r"Klass +Sink/File", r"GstURIHandler"):
+        assert re.search(line, done.stdout), line
+    for name in ("location", "append", "buffer-size", "max-bytes", "io-stats"):
+        assert re.search(rf"^  {name} +: \S", done.stdout, re.MULTILINE), name
+
+
+def test_copy(tmp):
+    """a copy of a file is the file"""
+    source = tmp / "source"
+    source.write_bytes(os.urandom(5_000_000))
+    for blocksize in (1000, 4096, 65536, 1_000_000):
+        out = tmp / "copy"
+        said = stats(succeed("filesrc", f"location={source}", f"blocksize={blocksize}",
+                             "! gaiofilesink", f"location={out}"))
+        assert out.read_bytes() == source.read_bytes()
+        assert said["bytes-written"] == said["bytes-accepted"] == 5_000_000, said
+        assert 0 < said["level-peak"] <= 5_000_000, said
+        if os.environ.get("GAIO_ENGINE") == "threads":
+            assert said["engine"] == "threads", said
+
+
+def test_record(tmp):
+    """the example's recording has all its frames and its sound"""
+    need("x264enc", "h264parse", "opusenc", "mp4mux", "qtdemux", "avdec_h264")
+    out = tmp / "out.mp4"
+    done = run([RECORD, out])
+    assert done.returncode == 0, done.stdout
+    said = launch("filesrc", f"location={out}", "! qtdemux ! h264parse ! avdec_h264",
+                  "! fakesink num-buffers=-1 silent=false sync=false name=frames -v")
+    assert said.returncode == 0, said.stdout
+    frames = len(re.findall(r"last-message = .*chain ", said.stdout))
+    assert frames == 300, frames
+
+
+def test_same_as_filesink(tmp):
+    """an encoded MP4 file is what filesink writes, byte for byte"""
+    need("x264enc", "h264parse", "opusenc", "mp4mux")
+    one, other = tmp / "one", tmp / "other"
+    succeed("videotestsrc num-buffers=60 ! video/x-raw,format=I420,width=320,height=240",
+            "! x264enc speed-preset=veryfast ! h264parse ! queue ! mux.",
+            "audiotestsrc num-buffers=100 ! audio/x-raw,rate=48000 ! opusenc ! queue ! mux.",
+            "mp4mux name=mux ! tee name=t",
+            "t. ! filesink async=false", f"location={one}",
+            "t. ! gaiofilesink async=false", f"location={other}")
+    assert len(one.read_bytes()) > 1000
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_standard_output(_):
+    """standard output, when it is a pipe"""
+    done = subprocess.run(
+        LAUNCH + "-q fakesrc num-buffers=100 sizetype=fixed sizemax=30000 filltype=pattern-span "
+                 "! gaiofilesink location=/dev/stdout".split(),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+    assert done.stdout == pattern(3_000_000)
+
+
+def test_missing_directory(tmp):
+    """a directory that is not there: exit code and message"""
+    done = launch("fakesrc num-buffers=1 ! gaiofilesink", f"location={tmp}/missing/out")
+    assert done.returncode > 0, done.stdout
+    assert "Could not open file" in done.stdout, done.stdout
+    assert "No such file or directory" in done.stdout, done.stdout
+
+
+def test_no_location(_):
+    """no location at all"""
+    done = launch("fakesrc num-buffers=1 ! gaiofilesink")
+    assert done.returncode > 0, done.stdout
+    assert "No file name specified for writing." in done.stdout, done.stdout
+
+
+def test_disk_full(_):
+    """a full disk, at the end and in the middle"""
+    for buffers in (1, 100_000):
+        done = launch(f"fakesrc num-buffers={buffers} sizetype=fixed sizemax=5000",
+                      "! gaiofilesink location=/dev/full")
+        assert done.returncode == 1, done.stdout
+        assert "No space left on the resource" in done.stdout, done.stdout
+        assert "ENOSPC" in done.stdout, done.stdout
+        assert "Got EOS" not in done.stdout, done.stdout
+
+
+def start(out, *more):
+    """A pipeline without end, when it has written something."""
+    process = subprocess.Popen(
+        LAUNCH + list(more) +
+        "fakesrc sizetype=fixed sizemax=3001 datarate=20000000 do-timestamp=true is-live=true "
+        "filltype=pattern-span ! gaiofilesink".split() + [f"location={out}"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while process.poll() is None and (not out.exists() or out.stat().st_size < 200_000):
+        time.sleep(0.01)
+    assert process.poll() is None, process.communicate()[0]
+    return process
+
+
+def test_interrupt(tmp):
+    """Ctrl-C with -e: an orderly end"""
+    out = tmp / "out"
+    process = start(out, "-e", "-m")
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[0]
+    assert process.returncode == 0, said
+    assert out.stat().st_size == stats(said)["bytes-written"]
+    assert out.read_bytes() == pattern(out.stat().st_size)
+
+
+def test_terminate(tmp):
+    """Ctrl-C without -e: what was accepted is written all the same"""
+    out = tmp / "out"
+    process = start(out)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    data = out.read_bytes()
+    assert len(data) % 3001 == 0, len(data)
+    assert data == pattern(len(data))
+
+
+def test_kill(tmp):
+    """kill -9: the file is the beginning of the stream, without holes"""
+    for i in range(5):
+        out = tmp / f"out-{i}"
+        process = start(out)
+        process.kill()
+        process.communicate()
+        data = out.read_bytes()
+        assert len(data) >= 200_000
+        assert data == pattern(len(data))
+
+
+TESTS = [test_inspect, test_copy, test_record, test_same_as_filesink, test_standard_output,
+         test_missing_directory, test_no_location, test_disk_full, test_interrupt, test_terminate,
+         test_kill]
+
+
+def main():
+    """Runs all of them, each in a directory of its own."""
+    if os.environ.get("GAIO_TEST_SANITIZER", "none") != "none":
+        print("1..0 # SKIP programs without a sanitizer cannot load a plugin that has one")
+        return 0
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="gaio-launch-") as top:
+        os.environ.setdefault("GST_REGISTRY", f"{top}/registry.bin")
+        print(f"1..{len(TESTS)}")
+        for number, test in enumerate(TESTS, 1):
+            name = f"{number} {test.__name__[5:]}: {test.__doc__}"
+            tmp = Path(top) / test.__name__
+            tmp.mkdir()
+            try:
+                test(tmp)
+                print(f"ok {name}", flush=True)
+            except Skip as reason:
+                print(f"ok {name} # SKIP {reason}", flush=True)
+            except (AssertionError, OSError, subprocess.SubprocessError) as error:
+                failed += 1
+                print(f"not ok {name}")
+                print("# " + repr(error).replace("\\n", "\n# "), flush=True)
+            shutil.rmtree(tmp)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: the gaio authors
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""gaiofilesink beside filesink: throughput, and CPU time for each GiB.
+
+    bench-sink.py [--size=MIB] [--rounds=N] [--dir=DIRECTORY] [--buffers=BYTES,...]
+
+Each sink takes the same bytes from the same source, in buffers of each size, into a new file on
+the disk. The rounds are interleaved, so that what else the machine does hits all alike, and the
+table has medians. A gst-launch-1.0 that writes nothing is measured too, and subtracted. The kernel
+gives a machine's first pages slowly, so a scratch file of the same size is written and removed
+before anything is measured.
+"""
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SINKS = {
+    "filesink": "filesink location={file}",
+    "queue ! filesink": "queue ! filesink location={file}",
+    "gaiofilesink": "gaiofilesink location={file}",
+    "gaiofilesink, threads": "gaiofilesink location={file}",
+}
+
+
+def measure(name, file, buffer_size, count):
+    """Seconds of wall clock and of CPU of one run."""
+    env = dict(os.environ)
+    if name.endswith("threads"):
+        env["GAIO_ENGINE"] = "threads"
+    command = (f"gst-launch-1.0 -q fakesrc num-buffers={count} sizetype=fixed "
+               f"sizemax={buffer_size} filltype=nothing ! " + SINKS[name].format(file=file))
+    begin = time.monotonic()
+    process = subprocess.Popen(command.split(), env=env, stdin=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - begin
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"bench-sink: exit code {process.returncode} of: {command}")
+    if file.stat().st_size != buffer_size * count:
+        sys.exit(f"bench-sink: {name} has written {file.stat().st_size} bytes")
+    file.unlink()
+    return wall, usage.ru_utime + usage.ru_stime
+
+
+def bench(args, directory, buffer_size):
+    """The table for one size of buffers."""
+    count = args.size * 1024 * 1024 // buffer_size
+    file = directory / "out"
+    runs = {name: [] for name in SINKS}
+    idle = {name: [] for name in SINKS}
+    for number in range(args.rounds + 1):
+        for name in SINKS:
+            nothing = measure(name, file, buffer_size, 0)
+            run = measure(name, file, buffer_size, count)
+            if number > 0:  # the first one is for the caches
+                idle[name].append(nothing)
+                runs[name].append(run)
+
+    gib = count * buffer_size / 1024 ** 3
+    print(f"\n{buffer_size} bytes a buffer, {gib:.1f} GiB, median of {args.rounds}\n")
+    print(f"{'sink':24} {'MiB/s':>9} {'ratio':>7} {'CPU s/GiB':>10} {'ratio':>7}")
+    first = None
+    for name in SINKS:
+        wall, cpu = (statistics.median(run[i] for run in runs[name]) -
+                     statistics.median(run[i] for run in idle[name]) for i in range(2))
+        row = gib * 1024 / wall, cpu / gib
+        first = first or row
+        print(f"{name:24} {row[0]:9.0f} {row[0] / first[0]:7.2f} {row[1]:10.3f} "
+              f"{row[1] / first[1]:7.2f}", flush=True)
+
+
+def main():
+    """Warms up, then a table for each size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=1024, help="MiB in each run")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--dir", default="/var/tmp", help="where to write")
+    parser.add_argument("--buffers", default="4096,65536,1048576", help="sizes of buffers")
+    args = parser.parse_args()
+
+    directory = Path(tempfile.mkdtemp(prefix="bench-sink-", dir=args.dir))
+    try:
+        if shutil.disk_usage(directory).free < 2 * args.size * 1024 * 1024:
+            sys.exit(f"bench-sink: less than {2 * args.size} MiB free in {args.dir}")
+        with open(directory / "scratch", "wb") as scratch:
+            for _ in range(args.size):
+                scratch.write(bytes(1024 * 1024))
+        (directory / "scratch").unlink()
+        for buffer_size in args.buffers.split(","):
+            bench(args, directory, int(buffer_size))
+    finally:
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    main()
