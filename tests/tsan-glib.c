@@ -1,0 +1,166 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Tells ThreadSanitizer about GLib's locks.
+ *
+ * The sanitizer learns what happens before what from the code it instrumented and from pthreads.
+ * GLib's mutexes are neither: they are futexes in a library that came without instrumentation,
+ * and everything that a GMutex protects looks like a race. This library, loaded
+ * before all others (LD_PRELOAD), wraps the locks, conditions, threads and reference counts that
+ * gaio and its tests call, and says in the sanitizer's own words what each of them orders.
+ *
+ * It adds only order that is there in GLib and not visible, so it hides no race between two places
+ * that share no lock. In a process without the sanitizer it does nothing. */
+
+#include <dlfcn.h>
+#include <glib-object.h>
+
+/* Weak, so that a child process that is no part of the test can load this too. */
+extern void __tsan_acquire (void *address) __attribute__ ((weak));
+extern void __tsan_release (void *address) __attribute__ ((weak));
+
+/* The function that this one stands before. */
+#define REAL(name) \
+  ({ \
+    static __typeof__ (&name) real; \
+    if (real == NULL) \
+      *(void **) &real = dlsym (RTLD_NEXT, #name); \
+    real; \
+  })
+
+static inline void
+acquire (void *address)
+{
+  if (__tsan_acquire != NULL)
+    __tsan_acquire (address);
+}
+
+static inline void
+release (void *address)
+{
+  if (__tsan_release != NULL)
+    __tsan_release (address);
+}
+
+#define WRAP_LOCK(type, prefix) \
+  void prefix##_lock (type *lock) \
+  { \
+    REAL (prefix##_lock) (lock); \
+    acquire (lock); \
+  } \
+  gboolean prefix##_trylock (type *lock) \
+  { \
+    gboolean taken = REAL (prefix##_trylock) (lock); \
+    if (taken) \
+      acquire (lock); \
+    return taken; \
+  } \
+  void prefix##_unlock (type *lock) \
+  { \
+    release (lock); \
+    REAL (prefix##_unlock) (lock); \
+  }
+
+WRAP_LOCK (GMutex, g_mutex)
+WRAP_LOCK (GRecMutex, g_rec_mutex)
+
+void
+g_cond_wait (GCond *cond, GMutex *mutex)
+{
+  release (mutex);
+  REAL (g_cond_wait) (cond, mutex);
+  acquire (mutex);
+}
+
+gboolean
+g_cond_wait_until (GCond *cond, GMutex *mutex, gint64 end_time)
+{
+  gboolean signalled;
+
+  release (mutex);
+  signalled = REAL (g_cond_wait_until) (cond, mutex, end_time);
+  acquire (mutex);
+  return signalled;
+}
+
+/* All uses of an object happen before its end, whoever drops the last reference. */
+void
+g_object_unref (gpointer object)
+{
+  release (object);
+  acquire (object);
+  REAL (g_object_unref) (object);
+}
+
+void
+g_bytes_unref (GBytes *bytes)
+{
+  if (bytes != NULL)
+    {
+      release (bytes);
+      acquire (bytes);
+    }
+  REAL (g_bytes_unref) (bytes);
+}
+
+/* What a thread did before it hands something to a GMainContext happens before the context calls
+ * it: the context takes it from its list under its own lock, after it polled. Each context
+ * therefore polls by way of here. */
+static __thread GMainContext *iterated;
+
+static gint
+poll_and_acquire (GPollFD *fds, guint n_fds, gint timeout)
+{
+  gint n_ready = g_poll (fds, n_fds, timeout);
+
+  if (iterated != NULL)
+    acquire (iterated);
+  return n_ready;
+}
+
+GMainContext *
+g_main_context_new (void)
+{
+  GMainContext *context = REAL (g_main_context_new) ();
+
+  g_main_context_set_poll_func (context, poll_and_acquire);
+  return context;
+}
+
+gboolean
+g_main_context_iteration (GMainContext *context, gboolean may_block)
+{
+  GMainContext *outer = iterated;
+  gboolean dispatched;
+
+  iterated = context != NULL ? context : g_main_context_default ();
+  acquire (iterated);
+  dispatched = REAL (g_main_context_iteration) (context, may_block);
+  iterated = outer;
+  return dispatched;
+}
+
+void
+g_main_loop_run (GMainLoop *loop)
+{
+  GMainContext *outer = iterated;
+
+  iterated = g_main_loop_get_context (loop);
+  acquire (iterated);
+  REAL (g_main_loop_run) (loop);
+  iterated = outer;
+}
+
+guint
+g_source_attach (GSource *source, GMainContext *context)
+{
+  release (context != NULL ? context : g_main_context_default ());
+  return REAL (g_source_attach) (source, context);
+}
+
+void
+g_main_context_invoke (GMainContext *context, GSourceFunc function, gpointer data)
+{
+  release (context != NULL ? context : g_main_context_default ());
+  REAL (g_main_context_invoke) (context, function, data);
+}
