@@ -21,6 +21,15 @@
 /* Above the highest errno of any Linux architecture (MIPS has 1133 for EDQUOT). */
 #define MAX_ERRNO 1200
 
+/**
+ * gaio_error_quark:
+ *
+ * Gets the domain of the errors that `G_IO_ERROR` has no code for.
+ *
+ * Thread: any.
+ *
+ * Returns: the quark of %GAIO_ERROR
+ */
 G_DEFINE_QUARK (gaio-error-quark, gaio_error)
 
 G_DEFINE_ENUM_TYPE (GaioError,

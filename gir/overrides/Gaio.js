@@ -1,0 +1,239 @@
+// SPDX-FileCopyrightText: the gaio authors
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// What makes Gaio feel like JavaScript.
+//
+// Every pair of the library X_async / X_finish gets a function X that starts the operation at once
+// and returns a promise. The blocking form of the library is X_sync; X_async and X_finish stay what
+// they are. Results are what the library returns, with GLib.Bytes for data. Errors are GLib.Error,
+// as everywhere in GJS, with the number of the system's error as `errno`.
+//
+// X takes the arguments of the blocking form, the Gio.Cancellable last. Gio._promisify would do the
+// same, but it takes a stack trace for each call, which costs several times what the operation does.
+//
+// JavaScript can neither run nor be freed in a thread other than its own. So the functions that
+// would carry it into one throw a TypeError here.
+
+/* exported _init */
+
+function _init() {
+    const {Gio, GLib, GObject} = imports.gi;
+    const Gaio = this;
+    const PRIORITY = GLib.PRIORITY_DEFAULT;
+    const encoder = new TextEncoder();
+
+    // Arguments that may be left out, by the name of the function and their place.
+    const defaults = {
+        open: [undefined, 'r'],
+        sync: [false],
+        query_info: [null],
+    };
+
+    // Where a function takes a GBytes.
+    const bytesAt = {write_bytes: 1};
+
+    function toBytes(data) {
+        if (typeof data === 'string')
+            return encoder.encode(data);
+        if (data instanceof ArrayBuffer)
+            return new Uint8Array(data);
+        return data;
+    }
+
+    function withErrno(error) {
+        if (error instanceof GLib.Error)
+            error.errno = Gaio.error_get_errno(error);
+        return error;
+    }
+
+    function throwing(original) {
+        return function (...args) {
+            try {
+                return original.apply(this, args);
+            } catch (error) {
+                throw withErrno(error);
+            }
+        };
+    }
+
+    // Makes args the `count` arguments of X, and returns the cancellable, which may follow also when
+    // arguments with a default are left out.
+    function complete(name, count, args) {
+        const given = args.length;
+        let cancellable = null;
+
+        if (given > count || (given < count && args[given - 1] instanceof Gio.Cancellable))
+            cancellable = args.pop() ?? null;
+        while (args.length < count && defaults[name]?.[args.length] !== undefined)
+            args.push(defaults[name][args.length]);
+        if (args.length !== count) {
+            throw new TypeError(
+                `Gaio: ${name}() takes ${count} arguments and a cancellable, ${given} were given`);
+        }
+        const place = bytesAt[name];
+        if (place !== undefined)
+            args[place] = toBytes(args[place]);
+        return cancellable;
+    }
+
+    function makePromising(name, start, finish) {
+        // The arguments of X_async but for priority, cancellable and callback.
+        const count = start.length - 3;
+        const isFunction = finish.length === 1;
+
+        return function (...args) {
+            const cancellable = complete(name, count, args);
+            return new Promise((resolve, reject) => {
+                start.call(this, ...args, PRIORITY, cancellable, (source, result) => {
+                    try {
+                        resolve(finish.call(source, result));
+                    } catch (error) {
+                        reject(withErrno(error));
+                    }
+                });
+            });
+        };
+    }
+
+    function makeSync(name, blocking) {
+        const count = blocking.length - 1;
+
+        return function (...args) {
+            const cancellable = complete(name, count, args);
+            try {
+                return blocking.call(this, ...args, cancellable);
+            } catch (error) {
+                throw withErrno(error);
+            }
+        };
+    }
+
+    function adapt(target) {
+        const names = Object.getOwnPropertyNames(target);
+        for (const key of names.filter(other => other.endsWith('_async'))) {
+            const name = key.slice(0, -'_async'.length);
+            const finish = target[`${name}_finish`];
+            const blocking = target[name];
+            if (typeof finish !== 'function')
+                continue;
+            target[name] = makePromising(name, target[key], finish);
+            if (typeof blocking === 'function')
+                target[`${name}_sync`] = makeSync(name, blocking);
+        }
+    }
+
+    adapt(Gaio);
+    for (const name of Object.getOwnPropertyNames(Gaio)) {
+        const prototype = Gaio[name]?.prototype;
+        if (prototype instanceof GObject.Object)
+            adapt(prototype);
+    }
+    for (const name of ['new_for_fd', 'new_for_path'])
+        Gaio.File[name] = throwing(Gaio.File[name]);
+
+    // Construction: an object that only a function of the library can make must not come into
+    // being half.
+
+    for (const name of ['BottomHalf', 'EventNotifier', 'File', 'IOThread', 'Timer']) {
+        Gaio[name].prototype._init = function () {
+            throw new TypeError(`Gaio: make a Gaio.${name} with one of its functions`);
+        };
+    }
+
+    Gaio.Context.prototype._init = function (properties = {}) {
+        GObject.Object.prototype._init.call(this, properties);
+        try {
+            this.init(null);
+        } catch (error) {
+            throw withErrno(error);
+        }
+    };
+
+    // Files
+
+    // From `offset` to the end in pieces of `size` bytes, the last one shorter. While one piece is
+    // being used the next `ahead` are being read. A file without positions, such as a pipe, is read
+    // piece by piece, and each is as long as what was there.
+    Gaio.File.prototype.chunks = async function* (size = 256 * 1024, {offset = 0, ahead = 4} = {}) {
+        if (!(size > 0 && ahead > 0))
+            throw new RangeError('Gaio: size and ahead must be positive');
+        if (!this.is_seekable()) {
+            for (;;) {
+                const bytes = await this.read_bytes(0, size);
+                if (bytes.get_size() === 0)
+                    return;
+                yield bytes;
+            }
+        }
+
+        const reads = [];
+        const cancellable = new Gio.Cancellable();
+        try {
+            for (;;) {
+                while (reads.length < ahead) {
+                    const read = this.read_bytes(offset, size, cancellable);
+                    // Its error is for the one who reaches it; nobody may.
+                    read.catch(() => {});
+                    reads.push(read);
+                    offset += size;
+                }
+                const bytes = await reads.shift();
+                const length = bytes.get_size();
+                if (length > 0)
+                    yield bytes;
+                if (length < size)
+                    return;
+            }
+        } finally {
+            cancellable.cancel();
+        }
+    };
+
+    Gaio.File.prototype[Symbol.asyncIterator] = function () {
+        return this.chunks();
+    };
+
+    // Threads
+
+    function refuse(name) {
+        return function () {
+            throw new TypeError(
+                `Gaio: ${name}() would run JavaScript in another thread, which cannot be done`);
+        };
+    }
+
+    for (const name of ['run', 'run_sync', 'run_async'])
+        Gaio.ThreadPool.prototype[name] = refuse(`ThreadPool.${name}`);
+
+    // The contexts that another thread runs. What is called back there must not be JavaScript.
+    const foreign = Symbol('the context of another thread');
+
+    function markForeign(context) {
+        context[foreign] = true;
+        return context;
+    }
+
+    const getContext = Gaio.IOThread.prototype.get_context;
+    Gaio.IOThread.prototype.get_context = function () {
+        return markForeign(getContext.call(this));
+    };
+
+    function guard(target, name, where) {
+        const original = target[name];
+        target[name] = function (...args) {
+            const context = this instanceof Gaio.Context ? this : args[0];
+            if (context?.[foreign])
+                refuse(where)();
+            try {
+                return original.apply(this, args);
+            } catch (error) {
+                throw withErrno(error);
+            }
+        };
+    }
+
+    for (const name of ['invoke', 'set_fd_handler', 'set_event_notifier'])
+        guard(Gaio.Context.prototype, name, `Context.${name}`);
+    guard(Gaio.BottomHalf, 'new', 'BottomHalf.new');
+    guard(Gaio.Timer, 'new', 'Timer.new');
+}
