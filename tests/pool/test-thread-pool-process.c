@@ -23,6 +23,20 @@
 
 #define NOBODY 65534
 
+#if defined(__has_feature)
+#define HAS_SANITIZER(name) __has_feature (name)
+#else
+#define HAS_SANITIZER(name) 0
+#endif
+
+#if HAS_SANITIZER(thread_sanitizer) || defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#endif
+
+#if HAS_SANITIZER(address_sanitizer) || defined(__SANITIZE_ADDRESS__)
+#define ADDRESS_SANITIZER 1
+#endif
+
 static GaioTestLoop
 loop_new (void)
 {
@@ -114,6 +128,10 @@ can_forbid_threads (void)
 static void
 run_without_threads (const char *name)
 {
+#ifdef THREAD_SANITIZER
+  g_test_skip ("the thread sanitizer cannot make threads after a fork");
+  return;
+#endif
   if (can_forbid_threads ())
     run_subprocess (name);
   else
@@ -234,6 +252,7 @@ make_idle_workers (GaioThreadPool *pool, GaioTestLoop *loop, guint n_idle)
   Gate gate = GATE_INIT;
   int n_ended = 0;
 
+  gaio_thread_pool_set_idle_timeout_ms (pool, G_MAXUINT);
   for (guint i = 0; i < n_idle; i++)
     {
       probes[i].gate = &gate;
@@ -242,7 +261,9 @@ make_idle_workers (GaioThreadPool *pool, GaioTestLoop *loop, guint n_idle)
   gate_fill (&gate, n_idle);
   gate_open (&gate);
   gaio_test_turn_until (loop, &n_ended, n_idle);
-  g_assert_cmpuint (gaio_thread_pool_get_n_threads (pool), ==, n_idle);
+  /* The last job has ended a moment before its worker is idle again. */
+  while (gaio_thread_pool_get_n_idle (pool) != n_idle)
+    g_thread_yield ();
   g_free (probes);
 }
 
@@ -253,7 +274,6 @@ in_exit_idle (void)
   GaioThreadPool *pool = gaio_thread_pool_get_default ();
 
   count_at_exit = TRUE;
-  gaio_thread_pool_set_idle_timeout_ms (pool, G_MAXUINT);
   make_idle_workers (pool, &loop, 4);
   /* One that the program has forgotten. */
   make_idle_workers (gaio_thread_pool_new (), &loop, 3);
@@ -296,7 +316,6 @@ in_exit_blocked (void)
   count_at_exit = TRUE;
   g_assert_cmpint (pipe2 (fds, O_CLOEXEC), ==, 0);
   blocked.fd = fds[0];
-  gaio_thread_pool_set_idle_timeout_ms (pool, G_MAXUINT);
   make_idle_workers (pool, &loop, 2);
   gaio_thread_pool_submit (pool, loop.context, read_for_ever, NULL, &blocked, NULL);
   gate_wait (&blocked.begun);
@@ -324,7 +343,6 @@ in_exit_by_worker (void)
   GaioThreadPool *pool = gaio_thread_pool_get_default ();
 
   count_at_exit = TRUE;
-  gaio_thread_pool_set_idle_timeout_ms (pool, G_MAXUINT);
   make_idle_workers (pool, &loop, 4);
   gaio_thread_pool_submit (pool, loop.context, call_exit, NULL, NULL, NULL);
   for (;;)
@@ -390,6 +408,10 @@ in_fork (void)
   if (pid == 0)
     {
       use_pools_in_child (pool);
+#ifdef ADDRESS_SANITIZER
+      /* It would miss what GLib keeps for the threads that are not here. */
+      _exit (0);
+#endif
       /* With all that runs at exit. */
       exit (0);
     }
@@ -407,7 +429,11 @@ in_fork (void)
 static void
 test_fork (void)
 {
+#ifdef THREAD_SANITIZER
+  g_test_skip ("the thread sanitizer cannot make threads after a fork");
+#else
   run_subprocess ("fork");
+#endif
 }
 
 /* Signals */
