@@ -110,7 +110,8 @@ class Install:
     def overrides(self):
         """The directory above Python's `gi`."""
         root = self.place("prefix")
-        found = sorted(p for p in root.rglob("Gaio.py") if p.parts[-3:-1] == ("gi", "overrides"))
+        found = [p for p in root.rglob("gi/overrides/Gaio*")
+                 if p.name == "Gaio.py" or p.joinpath("__init__.py").is_file()]
         need_equal("places of the Python override", len(found), 1)
         return found[0].parents[2]
 
@@ -182,7 +183,7 @@ class Install:
         allowed = ["*/libgaio-1.0.so*", "*/gaio-1.0.pc", "*/include/gaio-1.0/*", "*/Gaio-1.0.gir",
                    "*/Gaio-1.0.typelib", "*/gaio-1.0.vapi", "*/gaio-1.0.deps",
                    "*/gi/overrides/Gaio.py", "*/gi/overrides/__pycache__/Gaio*",
-                   "*/gjs-1.0/overrides/Gaio.js", "*/gstreamer-1.0/libgstgaio.so", "*/doc/*"]
+                   "*/gi/overrides/Gaio/*", "*/gjs-1.0/overrides/Gaio.js", "*/gstreamer-1.0/libgstgaio.so", "*/doc/*"]
         for path in self.destdir.rglob("*"):
             if path.is_file() and not any(fnmatch.fnmatch(path, pattern) for pattern in allowed):
                 raise Failed(f"{path.relative_to(self.destdir)} is installed")
