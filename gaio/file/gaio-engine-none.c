@@ -10,6 +10,12 @@
 
 #include <gaio/file/gaio-engine-private.h>
 
+guint
+gaio_engine_uring_get_kinds (GaioRing *ring)
+{
+  return 0;
+}
+
 static int
 none_submit (GaioRequest *self)
 {

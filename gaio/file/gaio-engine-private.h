@@ -29,7 +29,8 @@ extern const GaioEngineOps gaio_engine_threads;
  * freed with it. Thread: home. */
 struct _GaioEngineState
 {
-  GaioRing *ring; /* NULL: all go to the threads */
+  GaioRing *ring;    /* NULL: all go to the threads */
+  guint ring_kinds;  /* 1 << GaioRequestKind: what it can do */
   GaioContextCounters *counters;
 
   /* io_uring. As many requests as the completion queue has room for are in flight; the others
@@ -41,6 +42,9 @@ struct _GaioEngineState
 
 /* Thread: home. */
 GaioEngineState *gaio_engine_state_get (GaioContext *context);
+
+/* Thread: home. The kinds of requests that the ring can do, as bits. */
+guint gaio_engine_uring_get_kinds (GaioRing *ring);
 
 /* Runs the request to its end in this thread, by blocking system calls, and leaves the result in
  * it. `cancel_fd`, where it is not -1, ends a wait for a pipe by being readable. Thread: any. */

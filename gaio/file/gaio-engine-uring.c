@@ -38,51 +38,52 @@ is_write_of_many (GaioRequest *self)
   return self->n_iov - self->first_iov > 1;
 }
 
-/* -1: there is none. */
-static int
-opcode_of (GaioRequest *self)
+guint
+gaio_engine_uring_get_kinds (GaioRing *ring)
 {
-  switch (self->kind)
-    {
-    case GAIO_REQUEST_READ:
-      return IORING_OP_READ;
-    case GAIO_REQUEST_WRITE:
-      return self->file->size_limited ? -1
-             : is_write_of_many (self) ? IORING_OP_WRITEV
-                                       : IORING_OP_WRITE;
-    case GAIO_REQUEST_SYNC:
-      return IORING_OP_FSYNC;
-    case GAIO_REQUEST_STATX:
-      return IORING_OP_STATX;
-    case GAIO_REQUEST_OPEN:
-      return IORING_OP_OPENAT;
-    case GAIO_REQUEST_CLOSE:
-      return IORING_OP_CLOSE;
-    case GAIO_REQUEST_TRUNCATE:
-      return -1;
-    }
-  g_assert_not_reached ();
+  static const int opcodes[][2] = {
+    { GAIO_REQUEST_READ, IORING_OP_READ },     { GAIO_REQUEST_WRITE, IORING_OP_WRITE },
+    { GAIO_REQUEST_SYNC, IORING_OP_FSYNC },    { GAIO_REQUEST_STATX, IORING_OP_STATX },
+    { GAIO_REQUEST_OPEN, IORING_OP_OPENAT },   { GAIO_REQUEST_CLOSE, IORING_OP_CLOSE },
+  };
+  guint kinds = 0;
+
+  /* IORING_OP_WRITEV, the other one for writes, is older than these. */
+  for (guint i = 0; i < G_N_ELEMENTS (opcodes); i++)
+    if (gaio_ring_supports (ring, opcodes[i][1]))
+      kinds |= 1u << opcodes[i][0];
+  return kinds;
+}
+
+/* An offset of -1 is the file's own position, which is what a file without positions has. */
+static inline guint64
+next_offset (GaioRequest *self)
+{
+  return G_LIKELY (self->file->seekable) ? (guint64) (self->offset + self->moved) : (guint64) -1;
+}
+
+static inline void
+prepare_read (GaioRequest *self, struct io_uring_sqe *sqe)
+{
+  gsize left = self->length - self->moved;
+
+  io_uring_prep_read (sqe,
+                      atomic_load_explicit (&self->file->fd, memory_order_relaxed),
+                      self->target + self->moved,
+                      MIN (left, GAIO_REQUEST_MAX_TRANSFER),
+                      next_offset (self));
+  if (left > INLINE_MAX_BYTES)
+    sqe->flags |= IOSQE_ASYNC;
 }
 
 static void
-prepare (GaioRequest *self, struct io_uring_sqe *sqe)
+prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
 {
   int fd = atomic_load_explicit (&self->file->fd, memory_order_relaxed);
-  /* An offset of -1 is the file's own position, which is what a file without positions has. */
-  guint64 offset = self->file->seekable ? (guint64) (self->offset + self->moved) : (guint64) -1;
-  gsize left = self->length - self->moved;
+  guint64 offset = next_offset (self);
 
   switch (self->kind)
     {
-    case GAIO_REQUEST_READ:
-      io_uring_prep_read (sqe,
-                          fd,
-                          self->target + self->moved,
-                          MIN (left, GAIO_REQUEST_MAX_TRANSFER),
-                          offset);
-      if (left > INLINE_MAX_BYTES)
-        sqe->flags |= IOSQE_ASYNC;
-      break;
     case GAIO_REQUEST_WRITE:
       if (is_write_of_many (self))
         io_uring_prep_writev (sqe,
@@ -96,7 +97,7 @@ prepare (GaioRequest *self, struct io_uring_sqe *sqe)
                              self->iov[self->first_iov].iov_base,
                              MIN (self->iov[self->first_iov].iov_len, GAIO_REQUEST_MAX_TRANSFER),
                              offset);
-      if (left > INLINE_MAX_BYTES)
+      if (self->length - self->moved > INLINE_MAX_BYTES)
         sqe->flags |= IOSQE_ASYNC;
       break;
     case GAIO_REQUEST_SYNC:
@@ -116,41 +117,42 @@ prepare (GaioRequest *self, struct io_uring_sqe *sqe)
     case GAIO_REQUEST_CLOSE:
       io_uring_prep_close (sqe, fd);
       break;
+    case GAIO_REQUEST_READ:
     case GAIO_REQUEST_TRUNCATE:
       g_assert_not_reached ();
     }
 }
 
 /* Gets it into the ring now; -errno when that cannot be. */
-static int
+static inline int
 start (GaioRequest *self, GaioEngineState *state)
 {
-  struct io_uring_sqe *sqe;
-  int opcode = opcode_of (self);
+  struct io_uring_sqe *sqe = gaio_ring_get_sqe (state->ring, &self->ring_op);
 
-  if (!gaio_ring_supports (state->ring, opcode))
-    return -EOPNOTSUPP;
-  sqe = gaio_ring_get_sqe (state->ring, &self->ring_op);
   if (G_UNLIKELY (sqe == NULL))
     return -EAGAIN;
-  prepare (self, sqe);
+  if (G_LIKELY (self->kind == GAIO_REQUEST_READ))
+    prepare_read (self, sqe);
+  else
+    prepare_other (self, sqe);
   self->ring_op.complete = uring_complete;
-  if (self->uses_slot)
-    state->in_flight++;
+  state->in_flight += self->uses_slot;
   return 0;
 }
 
 static int
 uring_submit (GaioRequest *self)
 {
-  GaioEngineState *state = self->file->engine;
+  GaioFile *file = self->file;
+  GaioEngineState *state = file->engine;
 
-  if (state->ring == NULL)
-    return -ENOSYS;
+  if (G_UNLIKELY ((state->ring_kinds >> self->kind & 1) == 0 ||
+                  (file->size_limited && self->kind == GAIO_REQUEST_WRITE)))
+    return -EOPNOTSUPP;
   self->cancel_sent = false;
-  self->uses_slot = self->file->seekable || self->kind == GAIO_REQUEST_OPEN;
-  if (self->uses_slot &&
-      G_UNLIKELY (state->in_flight >= state->depth || state->waiting.length > 0))
+  self->uses_slot = file->seekable || self->kind == GAIO_REQUEST_OPEN;
+  if (G_UNLIKELY (self->uses_slot &&
+                  (state->in_flight >= state->depth || state->waiting.length > 0)))
     {
       self->waits_for_slot = true;
       self->link.data = self;
@@ -185,6 +187,14 @@ uring_complete (GaioRingOp *op, int res)
       /* Before the callback, whose own submissions come after those that wait. */
       if (G_UNLIKELY (state->waiting.length > 0))
         let_in (state);
+    }
+  /* By far the most: no call for these. */
+  if (G_LIKELY (self->kind == GAIO_REQUEST_READ && res > 0 &&
+                (gsize) res == self->length - self->moved))
+    {
+      self->moved += res;
+      gaio_request_finish (self);
+      return;
     }
   switch (gaio_request_take_result (self, res, true))
     {

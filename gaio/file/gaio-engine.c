@@ -29,7 +29,10 @@ gaio_engine_state_get (GaioContext *context)
   if (gaio_context_get_engine (context) != GAIO_ENGINE_THREADS)
     self->ring = gaio_context_get_ring (context);
   if (self->ring != NULL)
-    self->depth = gaio_ring_get_depth (self->ring);
+    {
+      self->ring_kinds = gaio_engine_uring_get_kinds (self->ring);
+      self->depth = gaio_ring_get_depth (self->ring);
+    }
   gaio_debug (FILE,
               "context %p: %s engine, %u in flight at most",
               (void *) context,

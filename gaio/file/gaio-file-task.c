@@ -118,6 +118,17 @@ gaio_file_task_submitted (GaioRequest *request)
 }
 
 void
+gaio_file_task_fail (GTask *task, GaioContext *context, GError *error)
+{
+  g_task_return_error (task, error);
+  g_object_unref (task);
+  /* The result is now in a source of the GMainContext. A foreign loop knows of it only when it
+   * calls gaio_context_iterate(), and for that the context must have something to do. */
+  if (context != NULL)
+    gaio_context_notify (context);
+}
+
+void
 gaio_file_task_deliver (GTask *task, GSourceFunc func, gpointer data, GDestroyNotify notify)
 {
   GMainContext *main_context = g_task_get_context (task);

@@ -447,8 +447,9 @@ gaio_load_bytes_async (const char *path,
 {
   g_autoptr (GaioContext) context = NULL;
   g_autoptr (GaioFile) file = NULL;
-  g_autoptr (GTask) task = NULL;
   g_autoptr (GaioRequest) request = NULL;
+  GError *error = NULL;
+  GTask *task;
   Load *self;
 
   g_return_if_fail (path != NULL);
@@ -458,24 +459,21 @@ gaio_load_bytes_async (const char *path,
   g_task_set_source_tag (task, gaio_load_bytes_async);
   g_task_set_priority (task, io_priority);
   g_task_set_check_cancellable (task, FALSE);
-  if (cancellable != NULL && g_cancellable_is_cancelled (cancellable))
-    {
-      g_task_return_error (task, gaio_error_new_errno (ECANCELED, "load", path));
-      gaio_context_wake_main_context (g_task_get_context (task));
-      return;
-    }
   context = gaio_context_ref_thread_default ();
   if (context == NULL)
+    error = gaio_error_new_errno (EMFILE, "load", path);
+  else if (cancellable != NULL && g_cancellable_is_cancelled (cancellable))
+    error = gaio_error_new_errno (ECANCELED, "load", path);
+  if (error != NULL)
     {
-      g_task_return_error (task, gaio_error_new_errno (EMFILE, "load", path));
-      gaio_context_wake_main_context (g_task_get_context (task));
+      gaio_file_task_fail (task, context, error);
       return;
     }
 
   file = gaio_file_new (context, path);
   self = g_new0 (Load, 1);
   atomic_init (&self->refs, 1);
-  self->task = g_object_ref (task);
+  self->task = task;
   self->end = G_MAXSIZE;
   self->request = gaio_request_new (file, on_end, self, NULL);
   request = gaio_request_ref (self->request);

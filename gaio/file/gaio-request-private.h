@@ -28,6 +28,7 @@ typedef enum
 typedef enum
 {
   GAIO_REQUEST_IDLE,
+  GAIO_REQUEST_ENDED,      /* the same, and its callback is running */
   GAIO_REQUEST_TRAVELLING, /* its node is on the way to the home thread */
   GAIO_REQUEST_WAITING,    /* a close, for the last user of its file */
   GAIO_REQUEST_RUNNING,    /* an engine has it */
@@ -67,6 +68,7 @@ struct _GaioRequest
   GaioRequestFailure failure;
   int result;    /* 0 or -errno */
   guint retries; /* in a row without progress */
+  bool *taken_over; /* while ENDED: to be told that the in-flight reference has a new use */
   goffset offset;
   gsize length;
   gsize moved;
@@ -130,7 +132,7 @@ typedef enum
  * a count, a descriptor, or -errno. `from_ring`: it may be the ring that could not. */
 GaioStep gaio_request_take_result (GaioRequest *self, int res, bool from_ring);
 
-/* Thread: home. Ends the request with `result` and calls its function. */
+/* Thread: home; any for a blocking one. Ends the request with `result` and calls its function. */
 void gaio_request_finish (GaioRequest *self);
 
 /* Thread: home. The same from the loop, for when a callback must not run now. */
@@ -145,7 +147,7 @@ void gaio_request_cancel_later (GaioRequest *self);
 static inline bool
 gaio_request_is_idle (GaioRequest *self)
 {
-  return atomic_load_explicit (&self->state, memory_order_acquire) == GAIO_REQUEST_IDLE;
+  return atomic_load_explicit (&self->state, memory_order_acquire) <= GAIO_REQUEST_ENDED;
 }
 
 static inline bool
