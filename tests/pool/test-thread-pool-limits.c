@@ -70,6 +70,7 @@ test_no_threads_allowed (GaioTestLoop *loop)
     }
   g_assert_true (gaio_thread_pool_cancel (pool, probes[3].id));
   g_assert_false (gaio_thread_pool_cancel (pool, probes[3].id));
+  g_assert_cmpuint (gaio_thread_pool_get_n_queued (pool), ==, 0);
   gaio_test_turn_until (loop, &n_ended, G_N_ELEMENTS (probes));
   for (guint i = 0; i < G_N_ELEMENTS (probes); i++)
     {
@@ -225,7 +226,8 @@ test_idle_exit (GaioTestLoop *loop)
 
     probe_submit (&probe, pool, loop, &n_ended);
     gaio_test_turn_until (loop, &n_ended, 1);
-    g_assert_cmpuint (gaio_thread_pool_get_n_threads (pool), ==, 1);
+    while (gaio_thread_pool_get_n_idle (pool) != 1)
+      g_thread_yield ();
     gaio_thread_pool_set_idle_timeout_ms (pool, 1);
     wait_for_threads (pool, 0);
   }

@@ -144,11 +144,17 @@ in_no_threads (void)
   GaioTestLoop loop = loop_new ();
   g_autoptr (GaioThreadPool) pool = gaio_thread_pool_new ();
   Probe probes[20] = { { 0 } };
+  Probe alone = { 0 };
   int n_ended = 0;
 
   gaio_test_settle (&loop);
   forbid_threads ();
   g_assert_false (can_make_thread ());
+  probe_submit (&alone, pool, &loop, &n_ended);
+  gaio_test_turn_until (&loop, &n_ended, 1);
+  g_assert_true (alone.worker == g_thread_self ());
+
+  n_ended = 0;
   for (guint i = 0; i < G_N_ELEMENTS (probes); i++)
     {
       probe_submit (&probes[i], pool, &loop, &n_ended);
@@ -274,9 +280,9 @@ in_exit_idle (void)
   GaioThreadPool *pool = gaio_thread_pool_get_default ();
 
   count_at_exit = TRUE;
-  make_idle_workers (pool, &loop, 4);
+  make_idle_workers (pool, &loop, 60);
   /* One that the program has forgotten. */
-  make_idle_workers (gaio_thread_pool_new (), &loop, 3);
+  make_idle_workers (gaio_thread_pool_new (), &loop, 30);
   exit (0);
 }
 
