@@ -471,7 +471,7 @@ gaio_thread_pool_cancel (GaioThreadPool *self, guint64 job_id)
  * gaio_thread_pool_run_async:
  * @self: a pool
  * @func: what to run in a thread of the pool: a closure without arguments and without a result; in
- *   C it gets its data, as a #GaioJobFunc does
+ *   C it gets its data, as a [callback@Gaio.JobFunc] does
  * @io_priority: the priority of @callback among the sources of its main context; jobs begin in the
  *   order of submission whatever it is
  * @cancellable: (nullable): cancels @func as long as it has not begun
