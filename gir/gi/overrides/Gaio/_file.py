@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: the gaio authors
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""What a Gaio.File has in Python besides its operations."""
+
+import collections
+
+from gi.module import get_introspection_module
+
+_Gaio = get_introspection_module("Gaio")
+
+
+async def __aenter__(self):
+    return self
+
+
+async def __aexit__(self, exc_type, exc, tb):
+    # An error of the body is the one to see; the file is closed in any case.
+    try:
+        await self.close()
+    except OSError:
+        if exc_type is None:
+            raise
+
+
+def __enter__(self):
+    return self
+
+
+def __exit__(self, exc_type, exc, tb):
+    try:
+        self.close_sync()
+    except OSError:
+        if exc_type is None:
+            raise
+
+
+async def chunks(self, size=256 * 1024, *, offset=0, ahead=4):
+    """Yields the file from `offset` to its end, in pieces of `size` bytes, the last one shorter.
+
+    While one piece is being used the next `ahead` are being read. A file without positions, such
+    as a pipe, is read piece by piece, and each piece is as long as what was there.
+    """
+    if size <= 0 or ahead <= 0:
+        raise ValueError("size and ahead must be positive")
+    if not self.is_seekable():
+        while True:
+            data = await self.read_bytes(0, size)
+            if not data:
+                return
+            yield data
+    reads = collections.deque()
+    try:
+        while True:
+            while len(reads) < ahead:
+                reads.append(self.read_bytes(offset, size))
+                offset += size
+            data = await reads[0]
+            reads.popleft()
+            if data:
+                yield data
+            if len(data) < size:
+                return
+    finally:
+        for read in reads:
+            # Nobody will ask for the others, nor for their errors.
+            if not read.cancel() and not read.cancelled():
+                read.exception()
+
+
+def __aiter__(self):
+    return self.chunks()
+
+
+def adapt():
+    for function in (__aenter__, __aexit__, __enter__, __exit__, chunks, __aiter__):
+        setattr(_Gaio.File, function.__name__, function)
+        function.__qualname__ = f"File.{function.__name__}"

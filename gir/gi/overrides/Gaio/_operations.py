@@ -1,0 +1,264 @@
+# SPDX-FileCopyrightText: the gaio authors
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""The pairs X_async / X_finish of the library, as something to await; and its errors, as OSError.
+
+For each pair there is a function X, made from a template so that it has the library's arguments by
+name and costs no more than it must: ten thousands of them are called in a second.
+"""
+
+import asyncio
+import os
+
+from gi.module import get_introspection_module
+from gi.repository import GLib, Gio
+
+from ._glib import Future
+from ._pump import get_pump
+
+_Gaio = get_introspection_module("Gaio")
+
+_cancellable_new = Gio.Cancellable.new
+
+
+def os_error(error, where=None):
+    """The OSError that says what a GLib.Error says; the error itself when no errno stands for it.
+
+    `where` is a path, or an object that may have one.
+    """
+    errnum = _Gaio.error_get_errno(error)
+    if errnum == 0:
+        return error
+    if where is not None and not isinstance(where, str):
+        get_path = getattr(where, "get_path", None)
+        where = get_path() if get_path is not None else None
+    if where is not None:
+        result = OSError(errnum, os.strerror(errnum), where)
+    else:
+        result = OSError(errnum, os.strerror(errnum))
+    # The library's own message knows more, for example how much of a write was written.
+    result.__cause__ = error
+    return result
+
+
+class GLibOperation(Future):
+    """An operation of the library, awaited in a GLib main loop."""
+
+    __slots__ = ("_finish", "_cancellable", "_where")
+
+    def __init__(self, finish, cancellable, where):
+        super().__init__()
+        self._finish = finish
+        self._cancellable = _cancellable_new() if cancellable is None else cancellable
+        self._where = where
+
+    def cancel(self, msg=None):
+        if not super().cancel(msg):
+            return False
+        self._cancellable.cancel()
+        return True
+
+    def _ended(self, source, result):
+        if self._done:
+            return
+        try:
+            value = self._finish(source, result)
+        except GLib.Error as error:
+            self.set_exception(os_error(error, self._where))
+        except Exception as error:
+            self.set_exception(error)
+        else:
+            self.set_result(value)
+
+
+class AsyncioOperation(asyncio.Future):
+    """An operation of the library, awaited in asyncio.
+
+    Cancelling it cancels the Gio.Cancellable and does not wait: the kernel may still be busy with
+    a buffer, which is the library's own. A close of the file waits for that.
+    """
+
+    __slots__ = ("_finish", "_cancellable", "_own", "_pump", "_where")
+
+    def __init__(self, finish, cancellable, where, loop, pump):
+        super().__init__(loop=loop)
+        self._finish = finish
+        self._where = where
+        self._pump = pump
+        if cancellable is None:
+            # Most are never cancelled, and so can serve again.
+            spare = pump.spare_cancellables
+            self._cancellable = spare.pop() if spare else _cancellable_new()
+            self._own = True
+        else:
+            self._cancellable = cancellable
+            self._own = False
+
+    def cancel(self, msg=None):
+        if not super().cancel(msg=msg):
+            return False
+        self._cancellable.cancel()
+        return True
+
+    def _ended(self, source, result):
+        pump = self._pump
+        pump.pending -= 1
+        if pump.pending == 0:
+            pump.idle()
+        if self.done():
+            return
+        if self._own:
+            pump.spare_cancellables.append(self._cancellable)
+        try:
+            try:
+                value = self._finish(source, result)
+            except GLib.Error as error:
+                self.set_exception(os_error(error, self._where))
+            except Exception as error:
+                self.set_exception(error)
+            else:
+                self.set_result(value)
+        except RuntimeError:
+            # The loop was closed with this operation on its way; nobody is left to be told.
+            if not self.get_loop().is_closed():
+                raise
+
+
+def to_glib_bytes(data):
+    if isinstance(data, GLib.Bytes):
+        return data
+    # PyGObject copies bytes at once and everything else item by item.
+    return GLib.Bytes.new(data if type(data) is bytes else bytes(memoryview(data)))
+
+
+def to_path(path):
+    path = os.fsdecode(path)
+    if "\0" in path:
+        # PyGObject would cut it off there.
+        raise ValueError("embedded null byte")
+    return path
+
+
+# By the name of the argument.
+_DEFAULTS = {"mode": "'r'", "attributes": "None", "data_only": "False"}
+_CONVERTERS = {"path": "to_path", "bytes": "to_glib_bytes"}
+
+_LAST = ["io_priority", "cancellable", "callback", "user_data"]
+
+_TEMPLATE = """\
+def {name}({parameters}*, io_priority={priority}, cancellable=None):
+    "Starts {symbol}() and returns an awaitable."
+{conversions}
+    loop = get_running_loop()
+    if loop is None:
+        operation = GLibOperation(finish, cancellable, {where})
+        start({arguments}io_priority, operation._cancellable, operation._ended)
+        return operation
+    pump = get_pump(loop)
+    operation = AsyncioOperation(finish, cancellable, {where}, loop, pump)
+    start({arguments}io_priority, operation._cancellable, operation._ended)
+    pump.pending += 1
+    if not pump.reading:
+        pump.read()
+    return operation
+
+def {name}_sync({parameters}*, cancellable=None):
+    "Calls {blocking_symbol}(), which blocks."
+{conversions}
+    try:
+        value = blocking({arguments}cancellable)
+    except GLibError as error:
+        raise os_error(error, {where}) from error
+    return {value}
+
+def finish(source, result):
+    value = raw_finish({finish_arguments}result)
+    return {value}
+"""
+
+
+def make(name, start, raw_finish, blocking, owner):
+    """X and X_sync for a pair; None when it is not in the form that all pairs of GIO have.
+
+    `owner` is the class that has them as methods, None for functions.
+    """
+    names = [argument.get_name() for argument in start.get_arguments()]
+    if names[-len(_LAST):] != _LAST:
+        return None
+    names = names[:-len(_LAST)]
+    converted = [argument for argument in names if argument in _CONVERTERS]
+    self = ["self"] if owner is not None else []
+    source = _TEMPLATE.format(
+        name=name,
+        symbol=start.get_symbol(),
+        blocking_symbol=blocking.get_symbol() if blocking is not None else "",
+        priority=int(GLib.PRIORITY_DEFAULT),
+        parameters="".join(f"{argument}, " for argument in self + [
+            f"{argument}={_DEFAULTS[argument]}" if argument in _DEFAULTS else argument
+            for argument in names]),
+        arguments="".join(f"{argument}, " for argument in self + names),
+        conversions="\n".join(f"    {argument} = {_CONVERTERS[argument]}({argument})"
+                              for argument in converted),
+        where="path" if "path" in names else "self" if self else "None",
+        finish_arguments="source, " if self else "",
+        value="value.get_data() or b''" if _returns_bytes(raw_finish) else "value",
+    )
+    scope = {
+        "AsyncioOperation": AsyncioOperation,
+        "GLibError": GLib.Error,
+        "GLibOperation": GLibOperation,
+        "__name__": "gi.repository.Gaio",
+        "blocking": blocking,
+        "get_pump": get_pump,
+        "get_running_loop": asyncio._get_running_loop,
+        "os_error": os_error,
+        "raw_finish": raw_finish,
+        "start": start,
+        "to_glib_bytes": to_glib_bytes,
+        "to_path": to_path,
+    }
+    exec(compile(source, f"<Gaio {name}>", "exec"), scope)
+    functions = [scope[name]] + ([scope[f"{name}_sync"]] if blocking is not None else [])
+    for function in functions:
+        if owner is not None:
+            function.__qualname__ = f"{owner.__name__}.{function.__name__}"
+    return functions
+
+
+def begin(finish, start, arguments, io_priority, cancellable):
+    """What the template does, for an operation with a finish of its own."""
+    loop = asyncio._get_running_loop()
+    if loop is None:
+        operation = GLibOperation(finish, cancellable, None)
+        start(*arguments, io_priority, operation._cancellable, operation._ended)
+    else:
+        pump = get_pump(loop)
+        operation = AsyncioOperation(finish, cancellable, None, loop, pump)
+        start(*arguments, io_priority, operation._cancellable, operation._ended)
+        pump.begin()
+    return operation
+
+
+def _returns_bytes(function):
+    returns = function.get_return_type()
+    return (returns.get_tag_as_string() == "interface"
+            and returns.get_interface().get_name() == "Bytes")
+
+
+def raising_os_errors(function, owner):
+    """The function with OSError for GLib.Error."""
+    is_method = function.is_method()
+    if not is_method and owner is not None:
+        function = getattr(owner, function.__name__)  # a constructor wants to know its class
+
+    def call(*arguments, **keywords):
+        try:
+            return function(*arguments, **keywords)
+        except GLib.Error as error:
+            raise os_error(error) from error
+
+    call.__name__ = function.__name__
+    call.__qualname__ = f"{owner.__name__}.{call.__name__}" if owner is not None else call.__name__
+    call.__doc__ = function.__doc__
+    call.__module__ = "gi.repository.Gaio"
+    return call if is_method or owner is None else staticmethod(call)

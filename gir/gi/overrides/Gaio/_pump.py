@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: the gaio authors
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""Lets a Gaio.Context work inside an asyncio loop.
+
+Plain asyncio knows nothing of GLib. But a context is one descriptor, readable when the context has
+something to do, and gaio_context_iterate() then does it. The pump makes the loop watch it while
+operations are pending, and not longer, so that neither outlives the other.
+"""
+
+import collections
+import selectors
+import weakref
+
+from gi.module import get_introspection_module
+from gi.repository import GLib
+
+_Gaio = get_introspection_module("Gaio")
+
+
+class Pump:
+    """The context of one loop, and how many operations are pending in both.
+
+    Who starts an operation adds one to `pending` and calls read() unless `reading`; who ends one
+    takes one from it, and calls idle() when that was the last.
+    """
+
+    __slots__ = ("context", "fd", "iterate", "_loop", "pending", "reading", "spare_cancellables",
+                 "_stopping", "__weakref__")
+
+    def __init__(self, loop):
+        self._loop = weakref.ref(loop)
+        self.context = _Gaio.Context.ref_thread_default()
+        self.fd = -1 if _runs_on_glib(loop) else self.context.get_fd()
+        self.iterate = self.context.iterate
+        self.pending = 0
+        self.reading = self.fd < 0  # GLib does it
+        self.spare_cancellables = collections.deque(maxlen=1024)
+        self._stopping = False
+
+    def begin(self):
+        self.pending += 1
+        if not self.reading:
+            self.read()
+
+    def end(self):
+        self.pending -= 1
+        if self.pending == 0:
+            self.idle()
+
+    def read(self):
+        self._loop().add_reader(self.fd, self.iterate)
+        self.reading = True
+
+    def idle(self):
+        # Whoever awaits one operation after the other starts the next before _stop() is called.
+        if self.fd < 0 or self._stopping:
+            return
+        loop = self._loop()
+        if loop is None or loop.is_closed():
+            self.reading = False
+        else:
+            self._stopping = True
+            loop.call_soon(self._stop)
+
+    def _stop(self):
+        self._stopping = False
+        if self.pending == 0 and self.reading:
+            self.reading = False
+            self._loop().remove_reader(self.fd)
+
+
+_pumps = weakref.WeakKeyDictionary()
+_last_pump = (lambda: None, None)
+
+
+def get_pump(loop):
+    global _last_pump
+    get_loop, pump = _last_pump
+    if get_loop() is loop:
+        return pump
+    pump = _pumps.get(loop)
+    if pump is None:
+        pump = _pumps[loop] = Pump(loop)
+    _last_pump = (weakref.ref(loop), pump)
+    return pump
+
+
+_STOCK_SELECTORS = tuple(
+    getattr(selectors, name)
+    for name in ("SelectSelector", "PollSelector", "EpollSelector", "DevpollSelector")
+    if hasattr(selectors, name))
+
+
+def _runs_on_glib(loop):
+    """Whether GLib waits for this asyncio loop, and so for the context, too.
+
+    To be in a GLib dispatch is not enough: a plain loop may have been started by a callback.
+    """
+    if type(getattr(loop, "_selector", None)) in _STOCK_SELECTORS:
+        return False
+    return GLib.main_depth() > 0
