@@ -183,7 +183,8 @@ class Install:
         allowed = ["*/libgaio-1.0.so*", "*/gaio-1.0.pc", "*/include/gaio-1.0/*", "*/Gaio-1.0.gir",
                    "*/Gaio-1.0.typelib", "*/gaio-1.0.vapi", "*/gaio-1.0.deps",
                    "*/gi/overrides/Gaio.py", "*/gi/overrides/__pycache__/Gaio*",
-                   "*/gi/overrides/Gaio/*", "*/gjs-1.0/overrides/Gaio.js", "*/gstreamer-1.0/libgstgaio.so", "*/doc/*"]
+                   "*/gi/overrides/Gaio/*", "*/gjs-1.0/overrides/Gaio.js",
+                   "*/gstreamer-1.0/libgstgaio.so", "*/doc/*"]
         for path in self.destdir.rglob("*"):
             if path.is_file() and not any(fnmatch.fnmatch(path, pattern) for pattern in allowed):
                 raise Failed(f"{path.relative_to(self.destdir)} is installed")
