@@ -124,6 +124,18 @@ test_message (void)
 static void
 test_foreign (void)
 {
+  static const struct
+  {
+    int code;
+    int errnum;
+  } expected[] = {
+    { G_IO_ERROR_CLOSED, EBADF },
+    { G_IO_ERROR_NO_SPACE, ENOSPC },
+    { G_IO_ERROR_PERMISSION_DENIED, EACCES },
+    { G_IO_ERROR_NOT_SUPPORTED, ENOTSUP },
+    { G_IO_ERROR_EXISTS, EEXIST },
+    { G_IO_ERROR_CANCELLED, ECANCELED },
+  };
   g_autoptr (GError) other = g_error_new (G_FILE_ERROR, G_FILE_ERROR_NOENT, "no (ENOENT)");
   g_autoptr (GError) by_gio = g_error_new (G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "not there");
   g_autoptr (GError) failed = g_error_new (G_IO_ERROR, G_IO_ERROR_FAILED, "failed");
@@ -135,6 +147,12 @@ test_foreign (void)
   g_assert_cmpint (gaio_error_get_errno (failed), ==, EIO);
   g_assert_cmpint (gaio_error_get_errno (misleading), ==, EEXIST);
   g_assert_cmpint (gaio_error_get_errno (cut), ==, EEXIST);
+  for (guint i = 0; i < G_N_ELEMENTS (expected); i++)
+    {
+      g_autoptr (GError) error = g_error_new (G_IO_ERROR, expected[i].code, "said GIO");
+
+      g_assert_cmpint (gaio_error_get_errno (error), ==, expected[i].errnum);
+    }
   for (int code = G_IO_ERROR_FAILED; code <= G_IO_ERROR_NOT_CONNECTED; code++)
     {
       g_autoptr (GError) error = g_error_new (G_IO_ERROR, code, "said GIO");

@@ -251,7 +251,41 @@ typedef struct
 {
   GaioTestLoop *loop;
   GaioBottomHalf *other;
+  int n_notified;
 } Pair;
+
+static void
+on_run_destroy_and_poll (gpointer data)
+{
+  Pair *pair = data;
+
+  gaio_bottom_half_destroy (pair->other);
+  for (int i = 0; i < 5; i++)
+    gaio_context_poll (pair->loop->context, FALSE);
+  g_assert_cmpint (pair->n_notified, ==, 0);
+}
+
+static void
+on_pair_notify (gpointer data)
+{
+  ((Pair *) data)->n_notified++;
+}
+
+/* Turns within its callback do not free the data under it. */
+static void
+test_destroy_and_poll (GaioTestLoop *loop)
+{
+  Pair pair = { .loop = loop };
+
+  pair.other =
+      gaio_bottom_half_new (loop->context, on_run_destroy_and_poll, &pair, on_pair_notify);
+  gaio_bottom_half_schedule (pair.other);
+  gaio_test_settle (loop);
+  g_assert_cmpint (pair.n_notified, ==, 1);
+  g_object_unref (pair.other);
+  gaio_test_settle (loop);
+  g_assert_cmpint (pair.n_notified, ==, 1);
+}
 
 static void
 on_run_destroy_other (gpointer data)
@@ -679,6 +713,7 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/bottom-half/destroy-itself/one", test_destroy_itself_one);
   gaio_test_add_loop_matrix ("/bottom-half/destroy-itself/many", test_destroy_itself_many);
   gaio_test_add_loop_matrix ("/bottom-half/drop-itself", test_drop_itself);
+  gaio_test_add_loop_matrix ("/bottom-half/destroy-and-poll", test_destroy_and_poll);
   gaio_test_add_loop_matrix ("/bottom-half/other", test_other);
   gaio_test_add_loop_matrix ("/bottom-half/fifo", test_fifo);
   gaio_test_add_loop_matrix ("/bottom-half/idle", test_idle);

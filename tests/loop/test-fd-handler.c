@@ -325,9 +325,13 @@ test_directions (GaioTestLoop *loop)
   assert_quiet (loop);
   g_assert_cmpint (duplex.n_write, ==, 0);
 
-  gaio_context_remove_fd_handler (loop->context, duplex.fd);
+  /* No direction at all: that removes it, and what is given with it is freed too. */
+  set_handlers (&duplex, FALSE, FALSE);
+  duplex.n_read = 0;
+  g_assert_cmpint (write (peer, "abc", 3), ==, 3);
   gaio_test_settle (loop);
-  g_assert_cmpint (duplex.n_notified, ==, 4);
+  g_assert_cmpint (duplex.n_read, ==, 0);
+  g_assert_cmpint (duplex.n_notified, ==, 5);
   close (duplex.fd);
   close (peer);
 }

@@ -414,6 +414,46 @@ test_other_thread (GaioTestLoop *loop)
   tear_down (&later);
 }
 
+static GThread *home;
+
+static void
+on_notify_home (gpointer data)
+{
+  g_assert_true (g_thread_self () == home);
+  g_atomic_int_inc ((int *) data);
+}
+
+static gpointer
+unref_elsewhere (gpointer data)
+{
+  g_object_unref (data);
+  return NULL;
+}
+
+static void
+do_nothing (gpointer data)
+{
+}
+
+/* The data is freed at home, also when the last reference goes elsewhere. */
+static void
+test_notify_at_home (GaioTestLoop *loop)
+{
+  GaioTimer *timer;
+  int n_notified = 0;
+
+  home = g_thread_self ();
+  timer = gaio_timer_new (loop->context,
+                          GAIO_CLOCK_MONOTONIC,
+                          do_nothing,
+                          &n_notified,
+                          on_notify_home);
+  g_thread_join (g_thread_new ("dropper", unref_elsewhere, timer));
+  gaio_test_turn_until (loop, &n_notified, 1);
+  gaio_test_settle (loop);
+  g_assert_cmpint (n_notified, ==, 1);
+}
+
 /* ---- the virtual clock ---- */
 
 static void
@@ -485,6 +525,38 @@ test_virtual_clock_wakes (GaioTestLoop *loop)
   gaio_test_turn_until (loop, &a.n, 2);
   g_thread_join (thread);
   gaio_clock_set_enabled (GAIO_CLOCK_VIRTUAL, FALSE);
+  tear_down (&a);
+}
+
+static int n_woken;
+
+static gpointer
+notify_elsewhere (gpointer data)
+{
+  g_usleep (20000);
+  g_atomic_int_inc (&n_woken);
+  gaio_context_notify (data);
+  return NULL;
+}
+
+/* While the clock stands still nobody waits for its timers: the loop sleeps, it does not spin. */
+static void
+test_virtual_clock_stands (GaioTestLoop *loop)
+{
+  Alarm a = { .clock = GAIO_CLOCK_VIRTUAL };
+  GThread *thread;
+  int turns = 0;
+
+  set_up (loop, &a);
+  arm (&a, 1);
+  gaio_test_settle (loop);
+  n_woken = 0;
+  thread = g_thread_new ("notifier", notify_elsewhere, loop->context);
+  for (; g_atomic_int_get (&n_woken) == 0; turns++)
+    gaio_test_turn (loop, TRUE);
+  g_thread_join (thread);
+  g_assert_cmpint (turns, <, 10);
+  g_assert_cmpint (a.n, ==, 0);
   tear_down (&a);
 }
 
@@ -638,8 +710,10 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/timer/drop-pending", test_drop_pending);
   gaio_test_add_loop_matrix ("/timer/nested", test_nested);
   gaio_test_add_loop_matrix ("/timer/other-thread", test_other_thread);
+  gaio_test_add_loop_matrix ("/timer/notify-at-home", test_notify_at_home);
   gaio_test_add_loop_matrix ("/timer/virtual-clock", test_virtual_clock);
   gaio_test_add_loop_matrix ("/timer/virtual-clock-wakes", test_virtual_clock_wakes);
+  gaio_test_add_loop_matrix ("/timer/virtual-clock-stands", test_virtual_clock_stands);
   gaio_test_add_driver_matrix ("/timer/many", test_many);
   gaio_test_add_loop_matrix ("/timer/context-ends", test_context_ends);
   gaio_test_add_loop_matrix ("/timer/property", test_property);
