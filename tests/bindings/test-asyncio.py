@@ -8,6 +8,9 @@ import errno
 import gc
 import os
 import pathlib
+import subprocess
+import sys
+import threading
 
 from common import Case, Gaio, open_fds
 from gi.repository import Gio, GLib
@@ -479,6 +482,35 @@ class Loops(Case):
         main_loop.run()
         self.assertEqual(results, [self.data])
 
+    def test_in_threads(self):
+        async def main():
+            async with await Gaio.open(self.path) as file:
+                for _ in range(20):
+                    reads = [file.read_bytes(i * 16, 16) for i in range(20)]
+                    data = b"".join(await asyncio.gather(*reads))
+            return data
+
+        results = []
+
+        def thread():
+            try:
+                results.append(asyncio.run(main()))
+            except BaseException as error:
+                results.append(error)
+
+        before = open_fds()
+        for _ in range(3):
+            threads = [threading.Thread(target=thread) for _ in range(4)]
+            for each in threads:
+                each.start()
+            thread()
+            for each in threads:
+                each.join()
+        self.assertEqual(results, [self.data[:320]] * 15)
+        gc.collect()
+        left = set(open_fds().values()) - set(before.values())
+        self.assertFalse([name for name in left if "anon_inode" not in name], "files left open")
+
     def test_event_loop_of_pygobject(self):
         try:
             from gi.events import GLibEventLoopPolicy
@@ -566,8 +598,6 @@ class Forms(Case):
         asyncio.run(main())
 
     def test_thread_pool(self):
-        import threading
-
         async def main():
             pool = Gaio.ThreadPool.get_default()
             here = threading.get_ident()
@@ -580,6 +610,24 @@ class Forms(Case):
                 await pool.run(divmod, 1, 0)
 
         asyncio.run(main())
+
+    def test_exit_with_operations_in_flight(self):
+        program = (
+            "import asyncio, os, sys, gi\n"
+            "gi.require_version('Gaio', '1.0')\n"
+            "from gi.repository import Gaio\n"
+            "kept = []\n"
+            "async def main():\n"
+            "    reader, writer = os.pipe()\n"
+            "    pipe = Gaio.File.new_for_fd(Gaio.Context.ref_thread_default(), reader, None)\n"
+            "    file = await Gaio.open(sys.argv[1])\n"
+            "    kept.extend([file, pipe, pipe.read_bytes(0, 10)])\n"
+            "    kept.extend(file.read_bytes(i, 10) for i in range(200))\n"
+            "asyncio.run(main())\n"
+            "print('end')\n")
+        ended = subprocess.run([sys.executable, "-c", program, self.path], timeout=60, check=False,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, b"end\n", b""))
 
     def test_construction(self):
         context = Gaio.Context(engine=Gaio.Engine.THREADS)

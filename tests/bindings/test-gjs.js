@@ -334,6 +334,32 @@ test('a file on a thread of its own still answers here', async dir => {
     thread.stop();
 });
 
+test('exit with operations in flight', async dir => {
+    const program = `${dir}/exit.js`;
+    GLib.file_set_contents(program, `
+        const {Gaio} = imports.gi;
+        const pipe = Gaio.open_sync(ARGV[0], 'r+');
+        pipe.read_bytes(0, 10).then(() => print('read'));
+        const file = Gaio.open_sync(ARGV[1], 'r');
+        for (let i = 0; i < 200; i++)
+            file.read_bytes(i, 10).then(() => 1);
+        print('end');
+        if (ARGV[2])
+            imports.system.exit(3);
+    `);
+    const fifo = `${dir}/fifo-for-exit`;
+    GLib.spawn_command_line_sync(`mkfifo ${fifo}`);
+    for (const [word, expected] of [['', 0], ['exit', 3]]) {
+        const process = Gio.Subprocess.new(
+            ['gjs', program, fifo, withData(dir), ...word ? [word] : []],
+            Gio.SubprocessFlags.STDOUT_PIPE | Gio.SubprocessFlags.STDERR_PIPE);
+        const [, stdout, stderr] = process.communicate_utf8(null, null);
+        equal(process.get_if_exited() && process.get_exit_status(), expected, 'exit status');
+        equal(stdout, 'end\n');
+        equal(stderr, '');
+    }
+});
+
 test('callbacks of this thread\'s context', async () => {
     const context = Gaio.Context.ref_thread_default();
     const order = [];

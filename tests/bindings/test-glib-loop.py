@@ -141,6 +141,27 @@ class Run(Case):
         worker.join()
         self.assertEqual(results, [self.data[:16]])
 
+    def test_in_a_plain_thread_while_the_main_loop_runs(self):
+        results = []
+        main_loop = GLib.MainLoop()
+
+        async def main():
+            async with await Gaio.open(self.path) as file:
+                return await file.read_bytes(0, 16)
+
+        def thread():
+            try:
+                results.append(Gaio.run(main()))
+            except BaseException as error:
+                results.append(error)
+            GLib.idle_add(main_loop.quit)
+
+        worker = threading.Thread(target=thread)
+        worker.start()
+        main_loop.run()
+        worker.join()
+        self.assertEqual(results, [self.data[:16]])
+
     def test_nothing_is_left_behind(self):
         async def main():
             async with await Gaio.open(self.path) as file:

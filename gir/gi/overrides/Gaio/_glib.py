@@ -10,7 +10,7 @@ import traceback
 
 from gi.repository import GLib
 
-from ._pump import get_pump
+from ._pump import ensure_main_context, get_pump
 
 _get_running_loop = asyncio._get_running_loop
 
@@ -220,6 +220,7 @@ def run(coroutine):
     if _get_running_loop() is not None:
         coroutine.close()
         raise RuntimeError("Gaio.run() inside asyncio: await the coroutine instead")
+    ensure_main_context()
     task = Task(coroutine)
     interrupted = None
     while not task.done():

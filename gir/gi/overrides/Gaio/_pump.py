@@ -10,6 +10,7 @@ operations are pending, and not longer, so that neither outlives the other.
 
 import collections
 import selectors
+import threading
 import weakref
 
 from gi.module import get_introspection_module
@@ -29,9 +30,12 @@ class Pump:
                  "_stopping", "__weakref__")
 
     def __init__(self, loop):
+        on_glib = _runs_on_glib(loop)
+        if not on_glib:
+            ensure_main_context()
         self._loop = weakref.ref(loop)
         self.context = _Gaio.Context.ref_thread_default()
-        self.fd = -1 if _runs_on_glib(loop) else self.context.get_fd()
+        self.fd = -1 if on_glib else self.context.get_fd()
         self.iterate = self.context.iterate
         self.pending = 0
         self.reading = self.fd < 0  # GLib does it
@@ -84,6 +88,15 @@ def get_pump(loop):
         pump = _pumps[loop] = Pump(loop)
     _last_pump = (weakref.ref(loop), pump)
     return pump
+
+
+def ensure_main_context():
+    """Results are delivered in the thread-default main context. The default one is the main
+    thread's, so a loop in another thread needs one of its own. GLib drops it with the
+    thread."""
+    if (threading.current_thread() is not threading.main_thread()
+            and GLib.MainContext.get_thread_default() is None):
+        GLib.MainContext.new().push_thread_default()
 
 
 _STOCK_SELECTORS = tuple(
