@@ -356,6 +356,58 @@ test_read_removes (GaioTestLoop *loop)
   close (peer);
 }
 
+static Duplex *rivals[2];
+
+static void
+on_read_remove_rival (gpointer data)
+{
+  Duplex *duplex = data;
+  Duplex *rival = rivals[duplex == rivals[0]];
+
+  on_read (duplex);
+  gaio_context_remove_fd_handler (rival->loop->context, rival->fd);
+}
+
+/* Two are ready for both directions; the first to be called removes the other, none of whose
+ * callbacks runs then. */
+static void
+test_read_removes_other (GaioTestLoop *loop)
+{
+  const GaioFdHandlers handlers = { .read = on_read_remove_rival, .write = on_write };
+  Duplex a = { 0 };
+  Duplex b = { 0 };
+  int peers[2];
+
+  make_duplex (loop, &a, &peers[0]);
+  make_duplex (loop, &b, &peers[1]);
+  rivals[0] = &a;
+  rivals[1] = &b;
+  for (int i = 0; i < 2; i++)
+    {
+      g_assert_cmpint (write (peers[i], "abc", 3), ==, 3);
+      gaio_context_set_fd_handlers (loop->context,
+                                    rivals[i]->fd,
+                                    &handlers,
+                                    rivals[i],
+                                    on_duplex_notify,
+                                    NULL);
+    }
+  while (a.n_read + b.n_read == 0)
+    gaio_test_turn (loop, TRUE);
+  gaio_context_remove_fd_handler (loop->context, a.fd);
+  gaio_context_remove_fd_handler (loop->context, b.fd);
+  gaio_test_settle (loop);
+  g_assert_cmpint (a.n_read + b.n_read, ==, 1);
+  g_assert_cmpint (a.n_read ? b.n_write : a.n_write, ==, 0);
+  g_assert_cmpint (a.n_notified, ==, 1);
+  g_assert_cmpint (b.n_notified, ==, 1);
+  for (int i = 0; i < 2; i++)
+    {
+      close (rivals[i]->fd);
+      close (peers[i]);
+    }
+}
+
 /* A pipe whose reader is gone is an error, which the writer hears of. */
 static void
 test_error_condition (GaioTestLoop *loop)
@@ -1063,6 +1115,7 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/fd-handler/pipe", test_pipe);
   gaio_test_add_loop_matrix ("/fd-handler/directions", test_directions);
   gaio_test_add_loop_matrix ("/fd-handler/read-removes", test_read_removes);
+  gaio_test_add_loop_matrix ("/fd-handler/read-removes-other", test_read_removes_other);
   gaio_test_add_loop_matrix ("/fd-handler/error-condition", test_error_condition);
   gaio_test_add_loop_matrix ("/fd-handler/replace", test_replace);
   gaio_test_add_loop_matrix ("/fd-handler/remove-other", test_remove_other);
