@@ -85,6 +85,7 @@ struct _GstGaioFileSink
   gboolean can_position; /* the file has positions */
   gboolean is_regular;
   guint64 base;          /* its length at the start, when we append; else 0 */
+  gboolean has_gap;      /* something could not be accepted: nothing more is; streaming thread */
 
   /* atomic */
   _Atomic guint64 position; /* where the next byte goes, in the stream's eyes; streaming thread */
@@ -289,6 +290,7 @@ start (GstGaioFileSink *self)
   atomic_store (&self->has_failed, false);
   atomic_store (&self->stats_due, false);
   atomic_store (&self->position, 0);
+  self->has_gap = FALSE;
 
   GST_OBJECT_LOCK (self);
   location = g_strdup (self->location);
@@ -424,7 +426,7 @@ gst_gaio_file_sink_unlock_stop (GstBaseSink *sink)
 static GstFlowReturn
 drain (GstGaioFileSink *self)
 {
-  for (;;)
+  while (!self->has_gap)
     {
       switch (gst_gaio_window_drain (self->window, TRUE))
         {
@@ -446,6 +448,7 @@ drain (GstGaioFileSink *self)
           return GST_FLOW_ERROR;
         }
     }
+  return GST_FLOW_ERROR;
 }
 
 static GstFlowReturn
@@ -454,7 +457,7 @@ push (GstGaioFileSink *self, GstBuffer *buffer)
   guint64 position = atomic_load_explicit (&self->position, memory_order_relaxed);
   gsize size = gst_buffer_get_size (buffer);
 
-  for (;;)
+  while (!self->has_gap)
     {
       switch (gst_gaio_window_push (self->window, buffer, position))
         {
@@ -475,6 +478,7 @@ push (GstGaioFileSink *self, GstBuffer *buffer)
           }
 
         case GST_GAIO_WINDOW_UNREADABLE:
+          self->has_gap = TRUE;
           post_error (self,
                       GST_RESOURCE_ERROR_WRITE,
                       NULL,
@@ -490,6 +494,7 @@ push (GstGaioFileSink *self, GstBuffer *buffer)
           return GST_FLOW_ERROR;
         }
     }
+  return GST_FLOW_ERROR;
 }
 
 static GstFlowReturn
@@ -548,6 +553,9 @@ seek_to (GstGaioFileSink *self, guint64 position)
       return TRUE;
     }
 
+  /* Upstream does not learn of it from the event, which is sticky; what it sends next must not land
+   * in the wrong place. */
+  self->has_gap = TRUE;
   shown = g_filename_display_name (self->location);
   post_error (self,
               GST_RESOURCE_ERROR_SEEK,

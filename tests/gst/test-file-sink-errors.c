@@ -322,8 +322,15 @@ unmappable (const char *mem_type)
   t->next = image[0];
   g_assert_cmpint (gst_test_sink_push (t, sizeof image), ==, GST_FLOW_OK);
   gst_buffer_append_memory (buffer, gst_allocator_alloc (allocator, 100000, NULL));
-  g_assert_cmpint (gst_pad_push (t->src, buffer), ==, GST_FLOW_ERROR);
+  g_assert_cmpint (gst_pad_push (t->src, gst_buffer_ref (buffer)), ==, GST_FLOW_ERROR);
   assert_error_is_there (t, GST_RESOURCE_ERROR_WRITE, EFAULT, "cannot map");
+
+  /* Nothing more is accepted, since it would stand in the wrong place; and one message is enough. */
+  g_assert_cmpint (gst_pad_push (t->src, buffer), ==, GST_FLOW_ERROR);
+  g_assert_cmpint (gst_test_sink_push (t, 10), ==, GST_FLOW_ERROR);
+  g_assert_false (gst_pad_push_event (t->src, gst_event_new_eos ()));
+  assert_no_eos (t);
+  gst_test_sink_assert_no_error (t);
   g_assert_cmpint (gst_test_sink_position (t), ==, sizeof image);
   g_assert_cmpuint (gst_test_sink_stat (t, "bytes-accepted"), ==, sizeof image);
   gst_test_sink_stop (t);
@@ -333,6 +340,21 @@ unmappable (const char *mem_type)
   gst_test_sink_free (t);
   g_assert_cmpint (GST_OBJECT_REFCOUNT_VALUE (allocator), ==, 1);
   gst_object_unref (allocator);
+}
+
+/* Two different failures are one message too. */
+static void
+test_first_error_only (void)
+{
+  GstTestSink *t = gst_test_sink_new ("/dev/full");
+
+  gst_test_sink_play (t, GST_FORMAT_BYTES);
+  g_assert_cmpint (gst_test_sink_push (t, 10), ==, GST_FLOW_OK);
+  gst_test_sink_segment (t, GST_FORMAT_BYTES, (guint64) G_MAXINT64 + 1);
+  g_assert_cmpint (gst_test_sink_push (t, 10), ==, GST_FLOW_ERROR);
+  gst_test_sink_stop (t);
+  gst_test_sink_assert_error (t, GST_RESOURCE_ERROR_SEEK, NULL);
+  gst_test_sink_free (t);
 }
 
 static void
@@ -354,5 +376,6 @@ main (int argc, char **argv)
   gaio_test_add ("/file-sink/errors/tmpfs-full", test_tmpfs_full);
   gaio_test_add ("/file-sink/errors/file-size-limit", test_file_size_limit);
   gaio_test_add ("/file-sink/errors/unmappable", test_unmappable);
+  gaio_test_add ("/file-sink/errors/first-only", test_first_error_only);
   return g_test_run ();
 }

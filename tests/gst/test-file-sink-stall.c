@@ -480,7 +480,6 @@ test_fifo_has_no_positions (void)
 {
   Fifo *fifo = fifo_new ();
   g_autoptr (GstQuery) query = gst_query_new_seeking (GST_FORMAT_BYTES);
-  g_autofree char *dir = g_path_get_dirname (fifo->path);
   gboolean seekable = TRUE;
 
   gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
