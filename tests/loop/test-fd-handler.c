@@ -1012,6 +1012,7 @@ test_regular_file (GaioTestLoop *loop)
   gaio_context_set_fd_handler (loop->context, fd, G_IO_IN, on_regular, &n, NULL, &error);
   g_assert_no_error (error);
   gaio_test_turn_until (loop, &n, 5);
+  g_assert_cmpint (gaio_context_get_monitor (loop->context), ==, loop->monitor);
   gaio_event_notifier_set (a.notifier);
   gaio_test_turn_until (loop, &a.n, 1);
   gaio_context_set_fd_handler (loop->context, fd, G_IO_OUT, on_regular, &n, NULL, &error);
