@@ -335,6 +335,31 @@ test_fork (void)
   tear_down ();
 }
 
+/* A loop that sleeps elsewhere hears of the first operation that nobody has submitted. */
+static void
+test_waker (void)
+{
+  g_autoptr (GaioWaker) waker = gaio_waker_new (NULL);
+
+  if (!set_up ())
+    return;
+  gaio_ring_set_waker (ring, waker);
+  for (int i = 0; i < 2; i++)
+    {
+      io_uring_prep_nop (get_sqe (&ops[3 * i]));
+      g_assert_true (gaio_waker_is_notified (waker));
+      gaio_waker_accept (waker);
+      io_uring_prep_nop (get_sqe (&ops[3 * i + 1]));
+      g_assert_false (gaio_waker_is_notified (waker));
+      gaio_ring_submit (ring);
+    }
+  gaio_ring_set_waker (ring, NULL);
+  io_uring_prep_nop (get_sqe (&ops[6]));
+  g_assert_false (gaio_waker_is_notified (waker));
+  reap_until (5);
+  tear_down ();
+}
+
 static void
 test_many_rings (void)
 {
@@ -386,6 +411,7 @@ main (int argc, char **argv)
   gaio_test_add ("/ring/poll-and-wait", test_poll_and_wait);
   gaio_test_add ("/ring/free-in-flight", test_free_in_flight);
   gaio_test_add ("/ring/fork", test_fork);
+  gaio_test_add ("/ring/waker", test_waker);
   gaio_test_add ("/ring/many-rings", test_many_rings);
 #endif
 

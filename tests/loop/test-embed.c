@@ -362,6 +362,42 @@ test_source (GaioTestLoop *loop)
   foreign_end (&foreign);
 }
 
+static void
+on_open (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GaioFile) file = gaio_open_finish (result, &error);
+
+  g_assert_true ((file != NULL) == (error == NULL));
+  g_atomic_int_inc ((int *) data);
+}
+
+/* Asynchronous functions that are called between two rounds, from the foreign loop's own code:
+ * their requests reach the kernel, and those that fail at once or are cancelled are heard of. */
+static void
+test_open (GaioTestLoop *loop)
+{
+  static const char *const paths[] = { "/dev/null", "/nonexistent/file", "/dev/null" };
+  static const char *const modes[] = { "r", "r", "no such mode" };
+  g_autoptr (GCancellable) cancelled = g_cancellable_new ();
+  Foreign foreign;
+  int n = 0;
+
+  if (loop->driver == GAIO_TEST_BY_POLL)
+    gaio_context_attach (loop->context, loop->main_context);
+  g_cancellable_cancel (cancelled);
+  foreign_begin (&foreign, loop);
+  for (int i = 1; i <= 12; i++)
+    {
+      foreign_settle (&foreign);
+      gaio_open_async (paths[i % 3], modes[i % 3], 0, i < 4 ? cancelled : NULL, on_open, &n);
+      g_assert_cmpint (n, ==, i - 1);
+      while (n < i)
+        foreign_round (&foreign);
+    }
+  foreign_end (&foreign);
+}
+
 /* ---- other threads ---- */
 
 typedef struct
@@ -485,6 +521,7 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/embed/level-triggered", test_level_triggered);
   gaio_test_add_loop_matrix ("/embed/task", test_task);
   gaio_test_add_loop_matrix ("/embed/source", test_source);
+  gaio_test_add_loop_matrix ("/embed/open", test_open);
   gaio_test_add_loop_matrix ("/embed/storm", test_storm);
   gaio_test_add_loop_matrix ("/embed/single", test_single);
   gaio_test_add_loop_matrix ("/embed/timer-elsewhere", test_timer_elsewhere);
