@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: the gaio authors
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Tells ThreadSanitizer about GLib's locks.
+/* Tells ThreadSanitizer about GLib's locks, and about liburing's memory.
  *
  * The sanitizer learns what happens before what from the code it instrumented and from pthreads.
  * GLib's mutexes are neither: they are futexes in a library that came without instrumentation,
@@ -14,6 +14,10 @@
 
 #include <dlfcn.h>
 #include <glib-object.h>
+
+/* As in <liburing.h>, which need not be here. */
+int io_uring_queue_init_params (unsigned entries, void *ring, void *params);
+void io_uring_queue_exit (void *ring);
 
 /* Weak, so that a child process that is no part of the test can load this too. */
 extern void __tsan_acquire (void *address) __attribute__ ((weak));
@@ -163,4 +167,24 @@ g_main_context_invoke (GMainContext *context, GSourceFunc function, gpointer dat
 {
   release (context != NULL ? context : g_main_context_default ());
   REAL (g_main_context_invoke) (context, function, data);
+}
+
+/* liburing maps and unmaps its rings by system calls of its own, so the sanitizer believes a new
+ * ring at an old ring's address to be the old one. */
+static char rings;
+
+int
+io_uring_queue_init_params (unsigned entries, void *ring, void *params)
+{
+  int r = REAL (io_uring_queue_init_params) (entries, ring, params);
+
+  acquire (&rings);
+  return r;
+}
+
+void
+io_uring_queue_exit (void *ring)
+{
+  release (&rings);
+  REAL (io_uring_queue_exit) (ring);
 }
