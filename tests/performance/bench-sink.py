@@ -7,9 +7,9 @@
 
 Each sink takes the same bytes from the same source, in buffers of each size, into a new file on
 the disk. The rounds are interleaved, so that what else the machine does hits all alike, and the
-table has medians. A gst-launch-1.0 that writes nothing is measured too, and subtracted. The kernel
-gives a machine's first pages slowly, so a scratch file of the same size is written and removed
-before anything is measured.
+table has medians. A gst-launch-1.0 that writes nothing is measured too, and subtracted. A virtual
+machine gets memory slowly that it has not had before, so a scratch file of twice the size is
+written and removed before anything is measured; it is worth looking at the spread all the same.
 """
 import argparse
 import os
@@ -49,6 +49,11 @@ def measure(name, file, buffer_size, count):
     return wall, usage.ru_utime + usage.ru_stime
 
 
+def spread(runs):
+    """The CPU times of a sink's rounds, sorted."""
+    return " ".join(f"{cpu:.2f}" for cpu in sorted(cpu for _, cpu in runs))
+
+
 def bench(args, directory, buffer_size):
     """The table for one size of buffers."""
     count = args.size * 1024 * 1024 // buffer_size
@@ -65,7 +70,7 @@ def bench(args, directory, buffer_size):
 
     gib = count * buffer_size / 1024 ** 3
     print(f"\n{buffer_size} bytes a buffer, {gib:.1f} GiB, median of {args.rounds}\n")
-    print(f"{'sink':24} {'MiB/s':>9} {'ratio':>7} {'CPU s/GiB':>10} {'ratio':>7}")
+    print(f"{'sink':24} {'MiB/s':>9} {'ratio':>7} {'CPU s/GiB':>10} {'ratio':>7}  CPU s, all rounds")
     first = None
     for name in SINKS:
         wall, cpu = (statistics.median(run[i] for run in runs[name]) -
@@ -73,24 +78,24 @@ def bench(args, directory, buffer_size):
         row = gib * 1024 / wall, cpu / gib
         first = first or row
         print(f"{name:24} {row[0]:9.0f} {row[0] / first[0]:7.2f} {row[1]:10.3f} "
-              f"{row[1] / first[1]:7.2f}", flush=True)
+              f"{row[1] / first[1]:7.2f}  {spread(runs[name])}", flush=True)
 
 
 def main():
     """Warms up, then a table for each size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=1024, help="MiB in each run")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--size", type=int, default=512, help="MiB in each run")
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--dir", default="/var/tmp", help="where to write")
     parser.add_argument("--buffers", default="4096,65536,1048576", help="sizes of buffers")
     args = parser.parse_args()
 
     directory = Path(tempfile.mkdtemp(prefix="bench-sink-", dir=args.dir))
     try:
-        if shutil.disk_usage(directory).free < 2 * args.size * 1024 * 1024:
-            sys.exit(f"bench-sink: less than {2 * args.size} MiB free in {args.dir}")
+        if shutil.disk_usage(directory).free < 3 * args.size * 1024 * 1024:
+            sys.exit(f"bench-sink: less than {3 * args.size} MiB free in {args.dir}")
         with open(directory / "scratch", "wb") as scratch:
-            for _ in range(args.size):
+            for _ in range(2 * args.size):
                 scratch.write(bytes(1024 * 1024))
         (directory / "scratch").unlink()
         for buffer_size in args.buffers.split(","):
