@@ -61,3 +61,6 @@ typedef struct
 } GaioWorkersInfo;
 
 GaioWorkersInfo gaio_workers_get_info (GaioWorkers *self);
+
+/* Thread: any. What a pool is made of; it lives as long as the pool. */
+GaioWorkers *gaio_thread_pool_get_workers (GaioThreadPool *self);

@@ -4,8 +4,8 @@
 /* The pool and its process: no threads to be had, exit(3) with workers idle, blocked or calling it
  * themselves, fork(2), signals and the file size limit.
  *
- * All of it happens in subprocesses. Those that end by exit(3) count the workers that are left then,
- * in a function that is registered before the first pool and so runs after the pools' own. */
+ * All of it happens in subprocesses. Those that end by exit(3) count the workers that are left
+ * then, in a function that is registered before the first pool and so runs after the pools' own. */
 
 #include <dirent.h>
 #include <errno.h>

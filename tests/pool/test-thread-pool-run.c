@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: the gaio authors
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gaio_thread_pool_run_async(), which is what scripts use: closures run in a worker and are freed at
- * home, and a GCancellable stops what has not begun. */
+/* gaio_thread_pool_run_async(), which is what scripts use: closures run in a worker and are freed
+ * at home, and a GCancellable stops what has not begun. */
 
 #include "probe.h"
 
