@@ -419,6 +419,42 @@ test_resubmit (GaioTestLoop *loop)
 /* Contexts that end */
 
 static void
+in_io_thread_done (gboolean cancelled, gpointer data)
+{
+  Probe *probe = data;
+
+  g_assert_true (g_thread_self () != probe->home);
+  probe->n_done++;
+  probe->n_cancelled += cancelled;
+}
+
+/* The jobs of an I/O thread end in it, and before it does. */
+static void
+test_io_thread (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GaioThreadPool) pool = gaio_thread_pool_new ();
+  g_autoptr (GaioIOThread) thread = gaio_io_thread_new ("io", &error);
+  Probe probes[20] = { { 0 } };
+
+  g_assert_no_error (error);
+  gaio_thread_pool_set_max_threads (pool, 2);
+  for (guint i = 0; i < G_N_ELEMENTS (probes); i++)
+    {
+      probes[i].home = g_thread_self ();
+      gaio_thread_pool_submit (pool, gaio_io_thread_get_context (thread), probe_run,
+                               in_io_thread_done, &probes[i], NULL);
+    }
+  gaio_io_thread_stop (thread);
+  for (guint i = 0; i < G_N_ELEMENTS (probes); i++)
+    {
+      g_assert_cmpint (probes[i].n_run, ==, 1);
+      g_assert_cmpint (probes[i].n_done, ==, 1);
+      g_assert_cmpint (probes[i].n_cancelled, ==, 0);
+    }
+}
+
+static void
 closing_done (gboolean cancelled, gpointer data)
 {
   Probe *probe = data;
@@ -585,6 +621,7 @@ main (int argc, char **argv)
   gaio_test_add_driver_matrix ("/thread-pool/foreign-submit", test_foreign_submit);
   gaio_test_add ("/thread-pool/default", test_default);
   gaio_test_add_driver_matrix ("/thread-pool/job/resubmit", test_resubmit);
+  gaio_test_add ("/thread-pool/io-thread", test_io_thread);
   gaio_test_add_driver_matrix ("/thread-pool/closed", test_closed);
   gaio_test_add_driver_matrix ("/thread-pool/storm", test_storm);
 
