@@ -70,7 +70,8 @@ def bench(args, directory, buffer_size):
 
     gib = count * buffer_size / 1024 ** 3
     print(f"\n{buffer_size} bytes a buffer, {gib:.1f} GiB, median of {args.rounds}\n")
-    print(f"{'sink':24} {'MiB/s':>9} {'ratio':>7} {'CPU s/GiB':>10} {'ratio':>7}  CPU s, all rounds")
+    print(f"{'sink':24} {'MiB/s':>9} {'ratio':>7} {'CPU s/GiB':>10} {'ratio':>7}  "
+          "CPU s, all rounds")
     first = None
     for name in SINKS:
         wall, cpu = (statistics.median(run[i] for run in runs[name]) -
