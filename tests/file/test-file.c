@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "file-test.h"
@@ -823,11 +824,12 @@ test_direct (GaioTestLoop *loop)
     }
   file = gaio_file_new_for_fd (loop->context, fd, "direct", &error);
   g_assert_no_error (error);
-  gaio_file_read_bytes_async (file, 4096, 4096, G_PRIORITY_DEFAULT, NULL, on_end, &call);
+  /* Less than what is aligned in any case. */
+  gaio_file_read_bytes_async (file, 4096, 512, G_PRIORITY_DEFAULT, NULL, on_end, &call);
   result = call_wait (&call, loop);
   bytes = gaio_file_read_bytes_finish (file, result, &error);
   g_assert_no_error (error);
-  file_test_assert_bytes (bytes, 4096, 4096);
+  file_test_assert_bytes (bytes, 4096, 512);
   g_object_unref (file);
 }
 
@@ -967,6 +969,94 @@ test_socket (GaioTestLoop *loop)
   close (fds[1]);
 }
 
+static gboolean
+sync_wait (GaioFile *file, GaioTestLoop *loop, gboolean data_only, GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  Call call = { 0 };
+
+  gaio_file_sync_async (file, data_only, G_PRIORITY_DEFAULT, NULL, on_end, &call);
+  result = call_wait (&call, loop);
+  return gaio_file_sync_finish (file, result, error);
+}
+
+/* The system tells of lost data once, and then that all is well. */
+static void
+test_sync_error_stays (void)
+{
+  if (g_test_subprocess ())
+    {
+      char *dir = file_test_make_dir ();
+      g_autofree char *path = file_test_make_file (dir, "a", 100);
+      g_autoptr (GaioContext) context =
+          g_initable_new (GAIO_TYPE_CONTEXT, NULL, NULL, "engine", GAIO_ENGINE_THREADS, NULL);
+      g_autoptr (GaioFile) file = file_test_open (context, path, "r+");
+      g_autoptr (GaioFile) other = file_test_open (context, path, "r+");
+      GaioTestLoop loop = { .context = context,
+                            .main_context = g_main_context_default (),
+                            .driver = GAIO_TEST_BY_POLL };
+      GError *error = NULL;
+
+      /* Only fsync(2): fdatasync(2) goes on to say that all is well. */
+      g_assert_true (file_test_break_syscall (SYS_fsync, EIO));
+      g_assert_true (sync_wait (file, &loop, TRUE, &error));
+      g_assert_no_error (error);
+      g_assert_false (sync_wait (file, &loop, FALSE, &error));
+      g_assert_error (error, GAIO_ERROR, GAIO_ERROR_IO);
+      g_clear_error (&error);
+      g_assert_false (sync_wait (file, &loop, TRUE, &error));
+      g_assert_error (error, GAIO_ERROR, GAIO_ERROR_IO);
+      g_clear_error (&error);
+      g_assert_false (gaio_file_sync (file, TRUE, NULL, &error));
+      g_assert_error (error, GAIO_ERROR, GAIO_ERROR_IO);
+      g_clear_error (&error);
+
+      /* It is this file's alone, and the close is the last to tell. */
+      g_assert_true (gaio_file_sync (other, TRUE, NULL, &error));
+      g_assert_no_error (error);
+      g_assert_true (close_wait (other, &loop, &error));
+      g_assert_no_error (error);
+      g_assert_false (close_wait (file, &loop, &error));
+      g_assert_error (error, GAIO_ERROR, GAIO_ERROR_IO);
+      g_assert_true (g_str_has_prefix (error->message, "close “"));
+      g_clear_error (&error);
+      g_assert_cmpint (gaio_file_get_fd (file), ==, -1);
+      g_assert_true (close_wait (file, &loop, &error));
+      g_assert_no_error (error);
+      file_test_remove_dir (dir);
+      return;
+    }
+  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+  g_test_trap_assert_passed ();
+}
+
+/* The descriptor is gone also when close(2) reports an error, as some file systems do. */
+static void
+test_close_error (void)
+{
+  if (g_test_subprocess ())
+    {
+      g_autoptr (GaioContext) context =
+          g_initable_new (GAIO_TYPE_CONTEXT, NULL, NULL, "engine", GAIO_ENGINE_THREADS, NULL);
+      g_autoptr (GaioFile) file = file_test_open (context, "/dev/null", "r");
+      GaioTestLoop loop = { .context = context,
+                            .main_context = g_main_context_default (),
+                            .driver = GAIO_TEST_BY_POLL };
+      GError *error = NULL;
+
+      g_assert_true (file_test_break_syscall (SYS_close, ENOSPC));
+      g_assert_false (close_wait (file, &loop, &error));
+      file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_NO_SPACE, ENOSPC);
+      g_assert_cmpint (gaio_file_get_fd (file), ==, -1);
+      g_assert_true (gaio_file_close (file, NULL, &error));
+      g_assert_no_error (error);
+      /* What the harness would look at cannot be closed any more. */
+      _exit (0);
+    }
+  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+  g_test_trap_assert_passed ();
+}
+
 int
 main (int argc, char **argv)
 {
@@ -976,6 +1066,8 @@ main (int argc, char **argv)
   gaio_test_add_engine_matrix ("/file/open-errors", test_open_errors);
   gaio_test_add ("/file/permission", test_permission);
   gaio_test_add ("/file/full-disk", test_full_disk);
+  gaio_test_add ("/file/sync-error-stays", test_sync_error_stays);
+  gaio_test_add ("/file/close-error", test_close_error);
   gaio_test_add_engine_matrix ("/file/round-trip", test_round_trip);
   gaio_test_add_engine_matrix ("/file/query-info", test_query_info);
   gaio_test_add_engine_matrix ("/file/closed", test_closed);
