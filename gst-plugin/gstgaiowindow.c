@@ -85,8 +85,6 @@ struct _GstGaioWindow
   /* streaming thread */
   GstGaioChunk *tail; /* where small buffers go */
   gsize tail_used;
-  GstBufferPool *known_pool; /* a reference; the pool that was looked at last */
-  bool known_pool_is_limited;
 
   /* I/O thread: the request in flight */
   GstGaioOperationKind kind;
@@ -460,33 +458,39 @@ publish (GstGaioWindow *self, GQueue *operations)
   return result;
 }
 
+static G_DEFINE_QUARK (gaio-pool-is-limited, pool_is_limited)
+
+/* The configuration can be had as a copy only, which is too much for every buffer. So the pool
+ * remembers what it was found to be; we do not keep the pool. */
 static bool
-pool_is_limited (GstGaioWindow *self, GstBufferPool *pool)
+pool_is_limited (GstBufferPool *pool)
 {
-  GstStructure *config;
-  guint max_buffers = 0;
+  enum { UNKNOWN, LIMITED, UNLIMITED } known;
 
   if (pool == NULL)
     return false;
-  if (pool == self->known_pool)
-    return self->known_pool_is_limited;
+  known = GPOINTER_TO_INT (g_object_get_qdata (G_OBJECT (pool), pool_is_limited_quark ()));
+  if (known == UNKNOWN)
+    {
+      GstStructure *config = gst_buffer_pool_get_config (pool);
+      guint max_buffers = 0;
 
-  config = gst_buffer_pool_get_config (pool);
-  gst_buffer_pool_config_get_params (config, NULL, NULL, NULL, &max_buffers);
-  gst_structure_free (config);
-  gst_object_replace ((GstObject **) &self->known_pool, GST_OBJECT (pool));
-  self->known_pool_is_limited = max_buffers != 0;
-  return self->known_pool_is_limited;
+      gst_buffer_pool_config_get_params (config, NULL, NULL, NULL, &max_buffers);
+      gst_structure_free (config);
+      known = max_buffers != 0 ? LIMITED : UNLIMITED;
+      g_object_set_qdata (G_OBJECT (pool), pool_is_limited_quark (), GINT_TO_POINTER (known));
+    }
+  return known == LIMITED;
 }
 
 /* Whether to hold the buffer and not copy it, and what it then costs. */
 static bool
-should_hold (GstGaioWindow *self, GstBuffer *buffer, gsize size, gsize *cost)
+should_hold (GstBuffer *buffer, gsize size, gsize *cost)
 {
   guint n = gst_buffer_n_memory (buffer);
   gsize max_total = 0;
 
-  if (size < HOLD_MIN_BYTES || pool_is_limited (self, buffer->pool))
+  if (size < HOLD_MIN_BYTES || pool_is_limited (buffer->pool))
     return false;
   for (guint i = 0; i < n; i++)
     {
@@ -672,7 +676,7 @@ gst_gaio_window_push (GstGaioWindow *self, GstBuffer *buffer, guint64 offset)
 
   if (size == 0)
     return GST_GAIO_WINDOW_OK;
-  if (should_hold (self, buffer, size, &cost))
+  if (should_hold (buffer, size, &cost))
     return push_held (self, buffer, offset, size, cost);
   if (size < HOLD_MIN_BYTES && push_joined (self, buffer, offset, size))
     return GST_GAIO_WINDOW_OK;
@@ -830,7 +834,6 @@ gst_gaio_window_free (GstGaioWindow *self)
   g_ptr_array_unref (self->batch);
   g_clear_pointer (&self->tail, gst_gaio_chunk_unref);
   gst_gaio_chunk_pool_unref (self->chunks);
-  gst_clear_object (&self->known_pool);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->cond);
   g_free (self);

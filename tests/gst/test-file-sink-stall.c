@@ -178,8 +178,9 @@ test_pool_of_eight (void)
       gst_buffer_unmap (buffer, &map);
       g_assert_cmpint (gst_pad_push (fifo->sink->src, buffer), ==, GST_FLOW_OK);
     }
-  /* It can stop too. */
+  /* It can stop too, and go. */
   g_assert_true (gst_buffer_pool_set_active (pool, FALSE));
+  g_assert_cmpint (GST_OBJECT_REFCOUNT_VALUE (pool), ==, 1);
   fifo_thaw (fifo);
   fifo_finish (fifo, 100 * size);
 }
