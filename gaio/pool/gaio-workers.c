@@ -339,6 +339,10 @@ destroy (GaioWorkers *self)
   g_free (self);
 }
 
+/* Held while a thread is made. GLib sets up the lock inside a GThread, which g_thread_join() takes,
+ * only after it has started the thread: one that leaves at once must not be joined before that. */
+static pthread_mutex_t birth = PTHREAD_MUTEX_INITIALIZER;
+
 static void
 join (GThread *thread)
 {
@@ -359,6 +363,9 @@ leave_locked (GaioWorkers *self, Worker *worker)
   GThread *departed = g_steal_pointer (&self->departed);
   bool is_last = self->abandoned && n_left == 0;
 
+  /* Whoever made this thread is done with it when it may be joined. */
+  pthread_mutex_lock (&birth);
+  pthread_mutex_unlock (&birth);
   if (!is_last)
     self->departed = g_steal_pointer (&thread);
   g_queue_push_head_link (&self->spare, &worker->link);
@@ -432,7 +439,9 @@ spawn (GaioWorkers *self)
   GList *jobs;
 
   block_signals (&previous);
+  pthread_mutex_lock (&birth);
   thread = g_thread_try_new ("gaio-worker", worker_main, self, &error);
+  pthread_mutex_unlock (&birth);
   pthread_sigmask (SIG_SETMASK, &previous, NULL);
   if (thread != NULL)
     {
