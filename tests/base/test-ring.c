@@ -265,36 +265,50 @@ test_poll_and_wait (void)
   tear_down ();
 }
 
-/* The end of a ring takes back what the kernel still has, and calls nobody. At once: a read that
- * the kernel has not given up would take what comes after. */
+/* The end of a ring takes back what the kernel still has, and calls nobody: polls, a read that
+ * waits for its pipe, and one that has a worker of the kernel to itself. At once: a read that the
+ * kernel has not given up would take what comes after, and write it to memory that is not its own
+ * any more. */
 static void
 test_free_in_flight (void)
 {
   g_autoptr (GaioEventNotifier) notifier = gaio_event_notifier_new (NULL);
-  int fds[2];
+  struct io_uring_sqe *sqe;
+  int pipes[2][2];
   char buffer[16];
 
-  g_assert_cmpint (pipe2 (fds, O_CLOEXEC | O_NONBLOCK), ==, 0);
+  g_assert_cmpint (pipe2 (pipes[0], O_CLOEXEC), ==, 0);
+  g_assert_cmpint (pipe2 (pipes[1], O_CLOEXEC), ==, 0);
   for (int i = 0; i < 50; i++)
     {
       if (!set_up ())
         break;
       io_uring_prep_poll_add (get_sqe (&ops[0]), gaio_event_notifier_get_fd (notifier), POLLIN);
-      io_uring_prep_poll_add (get_sqe (&ops[1]), fds[0], POLLIN);
-      /* A blocking read, so that it waits in the kernel. */
-      fcntl (fds[0], F_SETFL, 0);
-      io_uring_prep_read (get_sqe (&ops[2]), fds[0], buffer, sizeof buffer, 0);
+      io_uring_prep_read (get_sqe (&ops[1]), pipes[0][0], buffer, sizeof buffer, 0);
+      sqe = get_sqe (&ops[2]);
+      io_uring_prep_read (sqe, pipes[1][0], buffer, sizeof buffer, 0);
+      sqe->flags |= IOSQE_ASYNC;
       gaio_ring_submit (ring);
       io_uring_prep_nop (get_sqe (&ops[3])); /* not submitted */
+      g_usleep (i * 10);                     /* the worker begins, or has not begun */
       tear_down ();
       g_assert_cmpint (n_done, ==, 0);
 
-      fcntl (fds[0], F_SETFL, O_NONBLOCK);
-      g_assert_cmpint (write (fds[1], "x", 1), ==, 1);
-      g_assert_cmpint (read (fds[0], buffer, 1), ==, 1);
+      for (int j = 0; j < 2; j++)
+        {
+          struct pollfd pfd = { .fd = pipes[j][0], .events = POLLIN };
+
+          g_assert_cmpint (write (pipes[j][1], "x", 1), ==, 1);
+          g_usleep (100);
+          g_assert_cmpint (poll (&pfd, 1, 0), ==, 1);
+          g_assert_cmpint (read (pipes[j][0], buffer, 1), ==, 1);
+        }
     }
-  close (fds[0]);
-  close (fds[1]);
+  for (int j = 0; j < 2; j++)
+    {
+      close (pipes[j][0]);
+      close (pipes[j][1]);
+    }
 }
 
 /* A forked child must not touch the ring, since it would act on its parent's. */
