@@ -79,7 +79,8 @@ struct _GaioRequest
   bool cancel_sent;    /* io_uring: the kernel has been told */
   const GaioEngineOps *engine;
 
-  /* read: the request's own buffer, or the caller's */
+  /* read: the request's own buffer, in what malloc() gave, or the caller's */
+  void *memory;
   guint8 *buffer;
   gsize capacity;
   guint8 *target;

@@ -250,6 +250,7 @@ GBytes *
 gaio_request_steal_bytes (GaioRequest *self)
 {
   guint8 *buffer;
+  guint8 *memory;
   gsize size = 0;
 
   g_return_val_if_fail (self != NULL, NULL);
@@ -257,15 +258,21 @@ gaio_request_steal_bytes (GaioRequest *self)
 
   if (gaio_request_get_data (self, &size) == NULL || size == 0 || self->target != self->buffer)
     return g_bytes_new (NULL, 0);
-  buffer = self->buffer;
+  memory = g_steal_pointer (&self->memory);
+  buffer = g_steal_pointer (&self->buffer);
   if (self->capacity - size > self->capacity / WASTE_DIVISOR)
     {
+      gsize skip = buffer - memory;
       /* What is cut off may be most of it: a read of a whole file whose size was guessed. */
-      buffer = realloc (buffer, size);
-      if (buffer == NULL)
-        buffer = self->buffer;
+      guint8 *smaller = realloc (memory, skip + size);
+
+      if (smaller != NULL)
+        {
+          memory = smaller;
+          buffer = smaller + skip;
+        }
     }
-  self->buffer = self->target = NULL;
+  self->target = NULL;
   self->capacity = 0;
-  return g_bytes_new_with_free_func (buffer, size, free, buffer);
+  return g_bytes_new_with_free_func (buffer, size, free, memory);
 }

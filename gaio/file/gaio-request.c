@@ -53,10 +53,12 @@
 #include <gaio/base/gaio-debug-private.h>
 #include <gaio/file/gaio-engine-private.h>
 
-/* Buffers from this size on begin at a page: the kernel's copy of 4 KiB is a sixth faster then. For
- * smaller ones it would waste more than they hold. */
-#define ALIGN_MIN_BYTES ((gsize) 4 * 1024)
-#define ALIGNMENT ((gsize) 4096)
+/* A buffer begins at a cache line, which makes the kernel's copy of 4 KiB faster by a sixth. It is
+ * cut out of a larger piece, since posix_memalign() costs more than that gains. Large ones, and
+ * those for O_DIRECT, begin at a page. */
+#define ALIGNMENT ((gsize) 64)
+#define PAGE_MIN_BYTES ((gsize) 64 * 1024)
+#define PAGE_BYTES ((gsize) 4096)
 
 /* The context whose completion this thread is in, and so knows itself to be the home of, without
  * asking. Initial-exec: one instruction instead of a call. */
@@ -457,25 +459,26 @@ check_range (GaioRequest *self, goffset offset, gsize length)
 static void
 reserve_buffer (GaioRequest *self, gsize length)
 {
-  bool aligned = length >= ALIGN_MIN_BYTES || self->file->direct;
-
-  free (self->buffer);
+  free (self->memory);
+  self->memory = NULL;
   self->buffer = NULL;
   self->capacity = 0;
-  if (aligned && length <= G_MAXSSIZE - ALIGNMENT)
+  if (length > G_MAXSSIZE - PAGE_BYTES)
+    ;
+  else if (length >= PAGE_MIN_BYTES || self->file->direct)
     {
-      void *memory = NULL;
-
-      length = (length + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
-      if (posix_memalign (&memory, ALIGNMENT, length) == 0)
-        self->buffer = memory;
+      length = (length + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+      if (posix_memalign (&self->memory, PAGE_BYTES, length) != 0)
+        self->memory = NULL;
+      self->buffer = self->memory;
     }
-  else if (!aligned)
-    self->buffer = malloc (length);
-  if (self->buffer == NULL)
-    fail (self, -ENOMEM, GAIO_REQUEST_FAILED_BY_ERRNO);
-  else
+  else if ((self->memory = malloc (length + ALIGNMENT - 1)) != NULL)
+    self->buffer = (guint8 *) (((guintptr) self->memory + ALIGNMENT - 1) & ~(ALIGNMENT - 1));
+
+  if (self->memory != NULL)
     self->capacity = length;
+  else
+    fail (self, -ENOMEM, GAIO_REQUEST_FAILED_BY_ERRNO);
 }
 
 void
@@ -589,7 +592,7 @@ gaio_request_unref (GaioRequest *self)
   if (self->notify != NULL)
     gaio_bh_queue_release (self->file->queue, self->notify, self->user_data);
   release_chunks (self);
-  free (self->buffer);
+  free (self->memory);
   g_free (self->statx);
   g_clear_object (&self->interrupt);
   g_clear_object (&self->cancellable);

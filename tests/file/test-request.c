@@ -883,7 +883,8 @@ test_pipe (GaioTestLoop *loop)
 static gpointer
 write_later (gpointer data)
 {
-  g_usleep (10000);
+  /* Longer than a read is tried again that is told to come back later. */
+  g_usleep (100000);
   g_assert_cmpint (write (GPOINTER_TO_INT (data), "later", 5), ==, 5);
   return NULL;
 }
