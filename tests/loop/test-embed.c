@@ -36,7 +36,8 @@ foreign_begin (Foreign *self, GaioTestLoop *loop)
   g_assert_cmpint (epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, fd, &event), ==, 0);
 }
 
-/* EINTR comes without a signal too, when a ring has work for its thread; every loop has to retry. */
+/* EINTR comes without a signal too, when a ring has work for its thread; so every loop has to try
+ * again. */
 static gboolean
 is_readable_within (Foreign *self, int timeout_ms)
 {

@@ -219,7 +219,8 @@ test_extreme_deadlines (GaioTestLoop *loop)
   /* A far deadline must not keep a near one from being waited for. */
   for (int shift = 30; shift < 63; shift++)
     {
-      gaio_timer_arm_ns (never.timer, now_ns () + (G_GINT64_CONSTANT (1) << shift) / 2 + 100000 * MS);
+      deadline_ns = now_ns () + (G_GINT64_CONSTANT (1) << shift) / 2 + 100000 * MS;
+      gaio_timer_arm_ns (never.timer, deadline_ns);
       arm (&a, 1000);
       deadline_ns = a.deadline_ns;
       gaio_test_turn_until (loop, &a.n, a.n + 1);
