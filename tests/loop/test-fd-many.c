@@ -9,66 +9,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "gaio-test.h"
-
-/* An event notifier and its handler. */
-typedef struct
-{
-  GaioTestLoop *loop;
-  GaioEventNotifier *notifier;
-  int n;          /* calls */
-  int n_notified; /* destroy notifies */
-} Flag;
+#include "flag.h"
 
 static GThread *home;
-
-static void
-init (GaioTestLoop *loop, Flag *flag)
-{
-  g_autoptr (GError) error = NULL;
-
-  flag->loop = loop;
-  flag->notifier = gaio_event_notifier_new (&error);
-  g_assert_no_error (error);
-}
-
-static void
-on_ready (int fd, GIOCondition condition, gpointer data)
-{
-  Flag *flag = data;
-
-  g_assert_cmpint (fd, ==, gaio_event_notifier_get_fd (flag->notifier));
-  g_assert_true (gaio_event_notifier_test_and_clear (flag->notifier));
-  flag->n++;
-}
-
-static void
-on_notify (gpointer data)
-{
-  ((Flag *) data)->n_notified++;
-}
-
-static void
-watch (Flag *flag)
-{
-  g_autoptr (GError) error = NULL;
-
-  gaio_context_set_fd_handler (flag->loop->context,
-                               gaio_event_notifier_get_fd (flag->notifier),
-                               G_IO_IN,
-                               on_ready,
-                               flag,
-                               on_notify,
-                               &error);
-  g_assert_no_error (error);
-}
-
-static void
-unwatch (Flag *flag)
-{
-  gaio_context_remove_fd_handler (flag->loop->context,
-                                  gaio_event_notifier_get_fd (flag->notifier));
-}
 
 /* ---- other threads ---- */
 
@@ -340,9 +283,7 @@ test_regular_file (GaioTestLoop *loop)
   n = 0;
   gaio_test_settle (loop);
   g_assert_cmpint (n, ==, 0);
-  unwatch (&a);
-  gaio_test_settle (loop);
-  g_clear_object (&a.notifier);
+  finish (&a);
   close (fd);
 }
 

@@ -6,77 +6,11 @@
 
 #include <stdlib.h>
 
-#include "gaio-test.h"
+#include "alarm.h"
 
-#define MS G_GINT64_CONSTANT (1000000)
 #define MANY 100000
 
-typedef struct
-{
-  GaioTestLoop *loop;
-  GaioTimer *timer;
-  GaioTimer *other;
-  GaioClock clock;
-  gint64 deadline_ns;
-  gint64 again_ns; /* arms itself for so much later, while n < max */
-  int n;
-  int max;
-  int n_notified;
-} Alarm;
-
 static GString *record;
-
-static gint64
-now_ns (void)
-{
-  return gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC);
-}
-
-static void
-arm (Alarm *alarm, gint64 delay_ns)
-{
-  alarm->deadline_ns = gaio_clock_get_ns (alarm->clock) + delay_ns;
-  gaio_timer_arm_ns (alarm->timer, alarm->deadline_ns);
-}
-
-static void
-on_time (gpointer data)
-{
-  Alarm *alarm = data;
-
-  g_assert_cmpint (gaio_clock_get_ns (alarm->clock), >=, alarm->deadline_ns);
-  g_assert_false (gaio_timer_is_pending (alarm->timer));
-  alarm->n++;
-  if (alarm->n < alarm->max)
-    arm (alarm, alarm->again_ns);
-}
-
-static void
-on_notify (gpointer data)
-{
-  ((Alarm *) data)->n_notified++;
-}
-
-static void
-set_up_for (GaioTestLoop *loop, Alarm *alarm, GaioFunc func)
-{
-  alarm->loop = loop;
-  alarm->timer = gaio_timer_new (loop->context, alarm->clock, func, alarm, on_notify);
-}
-
-static void
-set_up (GaioTestLoop *loop, Alarm *alarm)
-{
-  set_up_for (loop, alarm, on_time);
-}
-
-static void
-tear_down (Alarm *alarm)
-{
-  gaio_timer_cancel (alarm->timer);
-  g_clear_object (&alarm->timer);
-  g_assert_cmpint (alarm->n_notified, ==, 1);
-}
 
 /* Time alone does not fire it, a turn does; a blocking turn waits for it. */
 static void
@@ -460,111 +394,7 @@ test_notify_at_home (GaioTestLoop *loop)
   g_assert_cmpint (n_notified, ==, 1);
 }
 
-/* ---- the virtual clock ---- */
-
-static void
-test_virtual_clock (GaioTestLoop *loop)
-{
-  Alarm a = { .clock = GAIO_CLOCK_VIRTUAL };
-  gint64 start_ns = gaio_clock_get_ns (GAIO_CLOCK_VIRTUAL);
-
-  set_up (loop, &a);
-  arm (&a, 1000 * MS);
-  g_usleep (1000);
-  gaio_test_settle (loop);
-  g_assert_cmpint (gaio_clock_get_ns (GAIO_CLOCK_VIRTUAL), ==, start_ns);
-  g_assert_cmpint (a.n, ==, 0);
-
-  gaio_clock_advance (GAIO_CLOCK_VIRTUAL, 1000 * MS - 1);
-  gaio_test_settle (loop);
-  g_assert_cmpint (a.n, ==, 0);
-  gaio_clock_advance (GAIO_CLOCK_VIRTUAL, 1);
-  gaio_test_settle (loop);
-  g_assert_cmpint (a.n, ==, 1);
-  g_assert_cmpint (gaio_clock_get_ns (GAIO_CLOCK_VIRTUAL), ==, start_ns + 1000 * MS);
-
-  /* Enabled, it passes as the monotonic one does. */
-  gaio_clock_set_enabled (GAIO_CLOCK_VIRTUAL, TRUE);
-  arm (&a, 2 * MS);
-  gaio_test_turn_until (loop, &a.n, 2);
-  gaio_clock_set_enabled (GAIO_CLOCK_VIRTUAL, FALSE);
-  start_ns = gaio_clock_get_ns (GAIO_CLOCK_VIRTUAL);
-  arm (&a, 1);
-  g_usleep (1000);
-  gaio_test_settle (loop);
-  g_assert_cmpint (a.n, ==, 2);
-  g_assert_cmpint (gaio_clock_get_ns (GAIO_CLOCK_VIRTUAL), ==, start_ns);
-  tear_down (&a);
-}
-
-static gpointer
-advance_elsewhere (gpointer data)
-{
-  g_usleep (3000);
-  gaio_clock_advance (GAIO_CLOCK_VIRTUAL, 1000 * MS);
-  return NULL;
-}
-
-static gpointer
-enable_elsewhere (gpointer data)
-{
-  g_usleep (3000);
-  gaio_clock_set_enabled (GAIO_CLOCK_VIRTUAL, TRUE);
-  return NULL;
-}
-
-/* A loop that sleeps has to hear of it. */
-static void
-test_virtual_clock_wakes (GaioTestLoop *loop)
-{
-  Alarm a = { .clock = GAIO_CLOCK_VIRTUAL };
-  GThread *thread;
-
-  set_up (loop, &a);
-  arm (&a, 1000 * MS);
-  thread = g_thread_new ("advancer", advance_elsewhere, NULL);
-  gaio_test_turn_until (loop, &a.n, 1);
-  g_thread_join (thread);
-
-  arm (&a, 2 * MS);
-  thread = g_thread_new ("enabler", enable_elsewhere, NULL);
-  gaio_test_turn_until (loop, &a.n, 2);
-  g_thread_join (thread);
-  gaio_clock_set_enabled (GAIO_CLOCK_VIRTUAL, FALSE);
-  tear_down (&a);
-}
-
-static int n_woken;
-
-static gpointer
-notify_elsewhere (gpointer data)
-{
-  g_usleep (20000);
-  g_atomic_int_inc (&n_woken);
-  gaio_context_notify (data);
-  return NULL;
-}
-
-/* While the clock stands still nobody waits for its timers: the loop sleeps, it does not spin. */
-static void
-test_virtual_clock_stands (GaioTestLoop *loop)
-{
-  Alarm a = { .clock = GAIO_CLOCK_VIRTUAL };
-  GThread *thread;
-  int turns = 0;
-
-  set_up (loop, &a);
-  arm (&a, 1);
-  gaio_test_settle (loop);
-  n_woken = 0;
-  thread = g_thread_new ("notifier", notify_elsewhere, loop->context);
-  for (; g_atomic_int_get (&n_woken) == 0; turns++)
-    gaio_test_turn (loop, TRUE);
-  g_thread_join (thread);
-  g_assert_cmpint (turns, <, 10);
-  g_assert_cmpint (a.n, ==, 0);
-  tear_down (&a);
-}
+/* ---- many ---- */
 
 typedef struct
 {
@@ -677,26 +507,6 @@ test_property (GaioTestLoop *loop)
   tear_down (&a);
 }
 
-static void
-test_misuse (void)
-{
-  gint64 before_ns = gaio_clock_get_ns (GAIO_CLOCK_VIRTUAL);
-
-  g_test_expect_message ("gaio", G_LOG_LEVEL_CRITICAL, "*GAIO_CLOCK_VIRTUAL*");
-  gaio_clock_set_enabled (GAIO_CLOCK_MONOTONIC, TRUE);
-  g_test_assert_expected_messages ();
-  g_test_expect_message ("gaio", G_LOG_LEVEL_CRITICAL, "*GAIO_CLOCK_VIRTUAL*");
-  gaio_clock_advance (GAIO_CLOCK_WALL, 1);
-  g_test_assert_expected_messages ();
-  g_test_expect_message ("gaio", G_LOG_LEVEL_CRITICAL, "*duration_ns >= 0*");
-  gaio_clock_advance (GAIO_CLOCK_VIRTUAL, -1);
-  g_test_assert_expected_messages ();
-  g_test_expect_message ("gaio", G_LOG_LEVEL_CRITICAL, "*GAIO_CLOCK_VIRTUAL*");
-  g_assert_cmpint (gaio_clock_get_ns (17), ==, 0);
-  g_test_assert_expected_messages ();
-  g_assert_cmpint (gaio_clock_get_ns (GAIO_CLOCK_VIRTUAL), ==, before_ns);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -717,13 +527,9 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/timer/nested", test_nested);
   gaio_test_add_loop_matrix ("/timer/other-thread", test_other_thread);
   gaio_test_add_loop_matrix ("/timer/notify-at-home", test_notify_at_home);
-  gaio_test_add_loop_matrix ("/timer/virtual-clock", test_virtual_clock);
-  gaio_test_add_loop_matrix ("/timer/virtual-clock-wakes", test_virtual_clock_wakes);
-  gaio_test_add_loop_matrix ("/timer/virtual-clock-stands", test_virtual_clock_stands);
   gaio_test_add_driver_matrix ("/timer/many", test_many);
   gaio_test_add_loop_matrix ("/timer/context-ends", test_context_ends);
   gaio_test_add_loop_matrix ("/timer/property", test_property);
-  gaio_test_add ("/timer/misuse", test_misuse);
 
   return g_test_run ();
 }
