@@ -363,9 +363,9 @@ return_open (GTask *task, GaioRequest *request)
 /**
  * gaio_open_async:
  * @path: (type filename): which file
- * @mode: how to open it: `r` to read, `w` to write a new or emptied file, `a` to append; each may be
- *   followed by `+` to read and write, and `w` and `a` by `x` to fail if the file exists. A `b` is
- *   accepted and means nothing
+ * @mode: how to open it: `r` to read, `w` to write a new or emptied file, `a` to append; each may
+ *   be followed by `+` to read and write, and `w` and `a` by `x` to fail if the file exists. A `b`
+ *   is accepted and means nothing
  * @io_priority: the priority of the callback, for example %G_PRIORITY_DEFAULT
  * @cancellable: (nullable): a cancellable
  * @callback: (scope async): called when the file is open
