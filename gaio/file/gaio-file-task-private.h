@@ -21,7 +21,7 @@ GaioRequest *gaio_file_task_begin_anyway (GTask *task, GaioFile *file, GaioFileT
 /* Thread: the same. To be called after the request has been submitted; takes the request. */
 void gaio_file_task_submitted (GaioRequest *request);
 
-/* Thread: any. Fails the task, which it takes over with the error, without any request. `context`
+/* Thread: any. Fails the task, which it takes over with the error, without a request. `context`
  * is what a foreign event loop may be waiting for on behalf of the caller; NULL for none. */
 void gaio_file_task_fail (GTask *task, GaioContext *context, GError *error);
 
