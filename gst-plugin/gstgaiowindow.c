@@ -392,7 +392,8 @@ take_credit_locked (GstGaioWindow *self, gsize size, gsize cost)
       /* Not at the first byte of room: when the source is the faster side this thread would wake
        * up for every write, to push a buffer or two. */
       self->wake_level = self->max_bytes - self->max_bytes / 8;
-      self->wake_level = MIN (self->wake_level, cost < self->max_bytes ? self->max_bytes - cost : 0);
+      self->wake_level = MIN (self->wake_level,
+                              cost < self->max_bytes ? self->max_bytes - cost : 0);
       self->waiting = true;
       self->hurry = true;
       kick_locked (self);

@@ -328,8 +328,9 @@ gaio_fd_table_source_is_ready (GaioFdTable *self)
 bool
 gaio_fd_table_is_ready (GaioFdTable *self)
 {
-  return self->ready.head != NULL || (self->monitor != NULL && self->monitor->ops->is_ready != NULL &&
-                                      self->monitor->ops->is_ready (self->monitor));
+  return self->ready.head != NULL ||
+         (self->monitor != NULL && self->monitor->ops->is_ready != NULL &&
+          self->monitor->ops->is_ready (self->monitor));
 }
 
 void

@@ -9,7 +9,7 @@
 // as everywhere in GJS, with the number of the system's error as `errno`.
 //
 // X takes the arguments of the blocking form, the Gio.Cancellable last. Gio._promisify would do the
-// same, but it takes a stack trace for each call, which costs several times what the operation does.
+// same, but it takes a stack trace for each call, which costs several times what the call does.
 //
 // JavaScript can neither run nor be freed in a thread other than its own. So the functions that
 // would carry it into one throw a TypeError here.
@@ -56,8 +56,8 @@ function _init() {
         };
     }
 
-    // Makes args the `count` arguments of X, and returns the cancellable, which may follow also when
-    // arguments with a default are left out.
+    // Makes args the `count` arguments of X, and returns the cancellable, which may follow also
+    // when arguments with a default are left out.
     function complete(name, count, args) {
         const given = args.length;
         let cancellable = null;

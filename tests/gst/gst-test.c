@@ -277,7 +277,8 @@ gst_test_assert_file (const char *path, const guint8 *data, gsize size)
   g_assert_cmpuint (length, ==, size);
   for (gsize i = 0; i < size; i++)
     if ((guint8) found[i] != data[i])
-      g_error ("%s differs at %" G_GSIZE_FORMAT ": %02x, not %02x", path, i, (guint8) found[i], data[i]);
+      g_error ("%s differs at %" G_GSIZE_FORMAT ": %02x, not %02x", path, i,
+               (guint8) found[i], data[i]);
 }
 
 void

@@ -325,7 +325,7 @@ unmappable (const char *mem_type)
   g_assert_cmpint (gst_pad_push (t->src, gst_buffer_ref (buffer)), ==, GST_FLOW_ERROR);
   assert_error_is_there (t, GST_RESOURCE_ERROR_WRITE, EFAULT, "cannot map");
 
-  /* Nothing more is accepted, since it would stand in the wrong place; and one message is enough. */
+  /* Nothing more is accepted, since it would stand in the wrong place; one message is enough. */
   g_assert_cmpint (gst_pad_push (t->src, buffer), ==, GST_FLOW_ERROR);
   g_assert_cmpint (gst_test_sink_push (t, 10), ==, GST_FLOW_ERROR);
   g_assert_false (gst_pad_push_event (t->src, gst_event_new_eos ()));

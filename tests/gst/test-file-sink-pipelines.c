@@ -259,7 +259,8 @@ test_splitmux_async_finalize (void)
 static void
 test_random_states (void)
 {
-  const GstState states[] = { GST_STATE_NULL, GST_STATE_READY, GST_STATE_PAUSED, GST_STATE_PLAYING };
+  const GstState states[] = { GST_STATE_NULL, GST_STATE_READY, GST_STATE_PAUSED,
+                              GST_STATE_PLAYING };
   g_autofree char *dir = gst_test_make_dir ();
   g_autofree char *path = g_build_filename (dir, "out", NULL);
   g_autoptr (GstElement) pipeline = NULL;

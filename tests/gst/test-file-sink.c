@@ -111,7 +111,8 @@ test_location_while_open (void)
   g_autoptr (GError) error = NULL;
 
   g_assert_cmpint (gst_element_set_state (t->sink, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
-  g_test_expect_message ("GStreamer-gaio", G_LOG_LEVEL_WARNING, "*location*while its file is open*");
+  g_test_expect_message ("GStreamer-gaio", G_LOG_LEVEL_WARNING,
+                         "*location*while its file is open*");
   g_object_set (t->sink, "location", "/elsewhere", NULL);
   g_test_assert_expected_messages ();
   g_assert_false (gst_uri_handler_set_uri (GST_URI_HANDLER (t->sink), "file:///elsewhere", &error));

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: the gaio authors
 // SPDX-License-Identifier: LGPL-2.1-or-later
 
-// 4 KiB cached reads from GJS, 32 in flight: gaio by callback and by promise, GIO by callback and by
-// promise, and blocking reads. Rounds of all are interleaved; the medians are printed, and their
+// 4 KiB cached reads from GJS, 32 in flight: gaio by callback and by promise, GIO by callback and
+// by promise, and blocking reads. Rounds of all are interleaved; the medians are printed, and their
 // ratio to GIO's promises.
 //
 //     gjs -m bench-gjs.js [ROUNDS]
