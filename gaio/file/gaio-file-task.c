@@ -18,41 +18,30 @@
 
 #include <gaio/file/gaio-file-task-private.h>
 
-typedef struct
-{
-  GTask *task;          /* a reference */
-  GaioRequest *request; /* a reference */
-  GaioFileTaskFunc func;
-  gulong cancel_handler;
-} Call;
-
 static void
-call_free (gpointer data)
+end_call (gpointer data)
 {
-  Call *self = data;
+  GaioRequest *self = data;
 
-  gaio_request_unref (self->request);
-  g_object_unref (self->task);
-  g_free (self);
+  g_clear_object (&self->task);
+  gaio_request_unref (self);
 }
 
 static gboolean
-call_return (gpointer data)
+return_call (gpointer data)
 {
-  Call *self = data;
+  GaioRequest *self = data;
 
-  self->func (self->task, self->request);
+  self->task_func (self->task, self);
   return G_SOURCE_REMOVE;
 }
 
 static void
-on_request_end (GaioRequest *request, gpointer user_data)
+on_request_end (GaioRequest *self, gpointer user_data)
 {
-  Call *self = user_data;
-
   if (self->cancel_handler != 0)
-    g_signal_handler_disconnect (g_task_get_cancellable (self->task), self->cancel_handler);
-  gaio_file_task_deliver (self->task, call_return, self, call_free);
+    g_signal_handler_disconnect (self->cancellable, self->cancel_handler);
+  gaio_file_task_deliver (self->task, return_call, self, end_call);
 }
 
 static void
@@ -70,44 +59,41 @@ unref_request (gpointer request)
 GaioRequest *
 gaio_file_task_begin_anyway (GTask *task, GaioFile *file, GaioFileTaskFunc func)
 {
-  Call *self = g_new0 (Call, 1);
+  GaioRequest *self = gaio_request_new (file, on_request_end, NULL, NULL);
 
   /* What was done is reported, also when a cancel came after it. */
   g_task_set_check_cancellable (task, FALSE);
   self->task = task;
-  self->func = func;
-  self->request = gaio_request_new (file, on_request_end, self, NULL);
-  return gaio_request_ref (self->request);
+  self->task_func = func;
+  /* One reference is the call's, until end_call(). */
+  return gaio_request_ref (self);
 }
 
 GaioRequest *
 gaio_file_task_begin (GTask *task, GaioFile *file, GaioFileTaskFunc func)
 {
   GCancellable *cancellable = g_task_get_cancellable (task);
-  GaioRequest *request;
+  GError *error = NULL;
+  GaioRequest *self;
 
-  if (g_task_return_error_if_cancelled (task))
+  if (g_cancellable_set_error_if_cancelled (cancellable, &error))
     {
-      gaio_context_wake_main_context (g_task_get_context (task));
-      g_object_unref (task);
+      gaio_file_task_fail (task, file->context, error);
       return NULL;
     }
-  request = gaio_file_task_begin_anyway (task, file, func);
+  self = gaio_file_task_begin_anyway (task, file, func);
   if (cancellable != NULL)
     {
-      Call *self = request->user_data;
-
-      request->cancellable = g_object_ref (cancellable);
+      self->cancellable = g_object_ref (cancellable);
       self->cancel_handler = g_cancellable_connect (cancellable,
                                                     G_CALLBACK (on_cancelled),
-                                                    gaio_request_ref (request),
+                                                    gaio_request_ref (self),
                                                     unref_request);
     }
-  return request;
+  return self;
 }
 
-/* The request has ended by now, or not; so the task may be gone, and the request knows the
- * cancellable. */
+/* The request has ended by now, or not; the task may be gone, but not the cancellable. */
 void
 gaio_file_task_submitted (GaioRequest *request)
 {

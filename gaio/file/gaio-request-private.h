@@ -98,6 +98,11 @@ struct _GaioRequest
   struct statx *statx;
   int open_flags;
 
+  /* of a task, see gaio-file-task.c; here, since an allocation more would cost as much as a read */
+  GTask *task; /* a reference */
+  void (*task_func) (GTask *task, GaioRequest *self);
+  gulong cancel_handler;
+
   /* how it gets about */
   GaioBhNode node;        /* to the home thread */
   GaioBhNode cancel_node; /* the same for a cancel from elsewhere; holds a reference */

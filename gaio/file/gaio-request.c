@@ -506,7 +506,7 @@ gaio_request_open (GaioRequest *self, int flags)
 {
   if (!arm (self, GAIO_REQUEST_OPEN, G_STRFUNC))
     return;
-  self->open_flags = flags | O_CLOEXEC | O_LARGEFILE;
+  self->open_flags = flags | O_CLOEXEC | O_NOCTTY | O_LARGEFILE;
   launch (self);
 }
 

@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -241,6 +242,40 @@ test_writev (GaioTestLoop *loop)
   probe_clear (&probe);
   g_object_unref (file);
   file_test_remove_dir (dir);
+}
+
+/* More than one system call moves. What is written is never touched, so it takes no memory. */
+static void
+test_huge (GaioTestLoop *loop)
+{
+#if GLIB_SIZEOF_SIZE_T > 4
+  const gsize size = (gsize) 3 << 30;
+  GaioFile *file = file_test_open (loop->context, "/dev/null", "w");
+  void *memory = mmap (NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  GBytes *bytes;
+  GBytes *chunks[3];
+  Probe probe;
+
+  if (memory == MAP_FAILED)
+    {
+      g_object_unref (file);
+      g_test_skip ("no address space for 3 GiB");
+      return;
+    }
+  bytes = chunks[0] = g_bytes_new_static (memory, size);
+  chunks[1] = chunks[2] = bytes;
+  probe_init (&probe, file);
+  gaio_request_write (probe.request, 0, bytes);
+  probe_wait_ok (&probe, loop, size);
+  gaio_request_writev (probe.request, 0, chunks, 3);
+  probe_wait_ok (&probe, loop, 3 * size);
+  probe_clear (&probe);
+  g_bytes_unref (bytes);
+  g_object_unref (file);
+  munmap (memory, size);
+#else
+  g_test_skip ("has no address space for it");
+#endif
 }
 
 static void
@@ -1211,6 +1246,7 @@ main (int argc, char **argv)
   gaio_test_add_engine_matrix ("/request/short-reads", test_short_reads);
   gaio_test_add_engine_matrix ("/request/write", test_write);
   gaio_test_add_engine_matrix ("/request/writev", test_writev);
+  gaio_test_add_engine_matrix ("/request/huge", test_huge);
   gaio_test_add_engine_matrix ("/request/invalid", test_invalid);
   gaio_test_add_engine_matrix ("/request/no-memory", test_no_memory);
   gaio_test_add_engine_matrix ("/request/zero-length", test_zero_length);
