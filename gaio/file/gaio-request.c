@@ -214,7 +214,7 @@ gaio_request_finish_later (GaioRequest *self, int result)
 
 /* The beginnings. */
 
-static inline void
+static G_ALWAYS_INLINE inline void
 begin (GaioRequest *self)
 {
   GaioFile *file = self->file;
@@ -351,8 +351,8 @@ is_after_fork (GaioFile *file)
                      atomic_load_explicit (&gaio_file_fork_count, memory_order_relaxed));
 }
 
-static inline void
-launch (GaioRequest *self)
+static G_ALWAYS_INLINE inline void
+launch_inline (GaioRequest *self)
 {
   GaioFile *file = self->file;
 
@@ -371,6 +371,12 @@ launch (GaioRequest *self)
     begin (self);
   else
     gaio_bh_node_schedule (&self->node, file->queue);
+}
+
+static void
+launch (GaioRequest *self)
+{
+  launch_inline (self);
 }
 
 /* Closes the file when somebody wants that and nobody has begun. `by` may be NULL: a blocking
@@ -625,7 +631,7 @@ gaio_request_read (GaioRequest *self, goffset offset, gsize length)
   if (G_UNLIKELY (self->capacity < length && !self->settled))
     reserve_buffer (self, length);
   self->target = self->buffer;
-  launch (self);
+  launch_inline (self);
 }
 
 /**
