@@ -266,6 +266,50 @@ test_stop_endless (void)
     }
 }
 
+typedef struct
+{
+  Mailbox in;
+  Mailbox out;
+} Gate;
+
+static void
+pass_gate (gpointer data)
+{
+  Gate *gate = data;
+
+  deliver (&gate->in);
+  wait_for (&gate->out, 1);
+}
+
+/* What only the home thread may do is refused to others while that one is at work, and does no
+ * harm. */
+static void
+test_foreign (void)
+{
+  GaioIOThread *thread = make_thread ("gaio-test");
+  GaioContext *context = gaio_io_thread_get_context (thread);
+  Gate gate = { 0 };
+  int n = 0;
+
+  gaio_context_invoke (context, pass_gate, &gate, NULL);
+  gaio_context_invoke (context, count, &n, NULL);
+  wait_for (&gate.in, 1);
+  g_test_expect_message ("gaio", G_LOG_LEVEL_CRITICAL, "*gaio_context_poll*");
+  g_assert_false (gaio_context_poll (context, TRUE));
+  g_test_assert_expected_messages ();
+  g_test_expect_message ("gaio", G_LOG_LEVEL_CRITICAL, "*gaio_context_iterate*");
+  g_assert_false (gaio_context_iterate (context));
+  g_test_assert_expected_messages ();
+  g_test_expect_message ("gaio", G_LOG_LEVEL_CRITICAL, "*gaio_context_get_fd*");
+  g_assert_cmpint (gaio_context_get_fd (context), ==, -1);
+  g_test_assert_expected_messages ();
+  g_assert_cmpint (n, ==, 0);
+  deliver (&gate.out);
+  gaio_io_thread_stop (thread);
+  g_assert_cmpint (n, ==, 1);
+  g_object_unref (thread);
+}
+
 /* ---- the GMainContext beside it ---- */
 
 static gboolean
@@ -508,6 +552,7 @@ main (int argc, char **argv)
   gaio_test_add ("/io-thread/stop-within", test_stop_within);
   gaio_test_add ("/io-thread/drop-within", test_drop_within);
   gaio_test_add ("/io-thread/stop-endless", test_stop_endless);
+  gaio_test_add ("/io-thread/foreign", test_foreign);
   gaio_test_add ("/io-thread/main-context", test_main_context);
   gaio_test_add ("/io-thread/main-context-race", test_main_context_race);
   gaio_test_add ("/io-thread/travellers", test_travellers);
