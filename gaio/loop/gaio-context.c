@@ -35,65 +35,20 @@
  * ```
  */
 
-/* The context owns the waker, the queue of bottom halves, the timers, the table of descriptors and
- * the ring, and is the only file that knows them all. They live in the GSource, as the AioContext
- * is one in QEMU: GLib keeps a source alive while it is in its hands, so a last reference to the
- * object may be dropped in another thread in the middle of a dispatch.
- *
- * The turn is core_flush(), core_get_timeout_ns(), a wait, and core_dispatch(). The drivers below
- * only call these; what differs is who waits. */
+/* The object is a shell around the core (gaio-core.c), which does the work: properties, checks of
+ * arguments and threads, and errors are made here. Which context is whose default is in
+ * gaio-context-registry.c. */
 
 #include "config.h"
 
-#include <errno.h>
-
-#include <gaio/base/gaio-debug-private.h>
 #include <gaio/base/gaio-error-private.h>
-#include <gaio/loop/gaio-context-private.h>
-#include <gaio/loop/gaio-foreign-private.h>
-#include <gaio/loop/gaio-timer-private.h>
-
-/* How many rounds of a GMainContext one gaio_context_iterate() does at most, so that the foreign
- * loop gets its turn. */
-#define MAX_ITERATIONS 16
-
-typedef struct
-{
-  GSource parent;
-
-  /* immutable */
-  GaioWaker *waker;
-  GaioBhQueue *bottom_halves;
-  GaioTimerHeap *timers;
-  GaioFdTable *fds;
-  GaioMonitor wanted_monitor;
-  GaioEngine wanted_engine;
-
-  /* atomic */
-  atomic_uint depth;       /* turns that are running, one in another; written by home */
-  atomic_uint work;        /* begun and not ended */
-  atomic_uint work_ended;  /* wraps */
-  atomic_int engine;       /* GaioEngine in use, AUTO before it is known */
-  char *_Atomic reason;    /* of it; written once */
-
-  /* home thread */
-  GaioRing *ring;
-  bool ring_tried;
-  bool ring_watched;   /* by the fd table, for monitors that are not on the ring */
-  bool source_sleeps;  /* between prepare and check of the GSource */
-  bool foreign_sleeps; /* between two gaio_context_iterate() */
-  bool iterating;      /* in gaio_context_iterate() */
-  GaioForeign *foreign;
-  guint64 n_turns;
-  GaioContextCounters counters;
-} Core;
+#include <gaio/loop/gaio-core-private.h>
 
 struct _GaioContext
 {
   GObject parent_instance;
 
-  Core *core; /* a reference; NULL only when its construction failed */
-  GMainContext *registered_for; /* a name, not a reference; under registry_lock */
+  GaioCore *core; /* a reference; NULL only when its construction failed */
 
   /* construction only */
   GaioMonitor wanted_monitor;
@@ -118,390 +73,6 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (GaioContext,
                                G_TYPE_OBJECT,
                                G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE, gaio_context_initable_init))
 
-/* The parts of a turn */
-
-static void
-use_engine (Core *core, GaioEngine engine, char *reason)
-{
-  char *none = NULL;
-
-  if (!atomic_compare_exchange_strong (&core->reason, &none, reason))
-    g_free (reason);
-  atomic_store (&core->engine, engine);
-}
-
-/* Made on the first need, in the home thread, since the kernel ties a ring to the thread. */
-static GaioRing *
-core_ensure_ring (Core *core)
-{
-  g_autofree char *reason = NULL;
-
-  if (core->ring_tried)
-    return core->ring;
-  core->ring_tried = true;
-  core->ring = gaio_ring_new (&reason);
-  if (core->ring == NULL)
-    use_engine (core, GAIO_ENGINE_THREADS, g_steal_pointer (&reason));
-  else if (core->wanted_engine != GAIO_ENGINE_THREADS)
-    use_engine (core, GAIO_ENGINE_IO_URING, g_strdup ("io_uring is available"));
-  if (core->ring != NULL && core->foreign_sleeps)
-    gaio_ring_set_waker (core->ring, core->waker);
-  return core->ring;
-}
-
-static void
-on_ring_readable (gpointer user_data)
-{
-  /* Nothing: the turn that this has brought about reaps in any case. */
-}
-
-static void
-watch_ring (Core *core)
-{
-  core->ring_watched = true;
-  gaio_fd_table_set (core->fds,
-                     &(GaioFdRegistration){
-                         .fd = gaio_ring_get_fd (core->ring),
-                         .events = G_IO_IN,
-                         .handlers = { .read = on_ring_readable },
-                         .internal = true,
-                     });
-  gaio_fd_table_flush (core->fds, core->ring);
-}
-
-/* Before a wait: everything that was asked for is made known to the kernel. */
-static void
-core_flush (Core *core)
-{
-  if (G_UNLIKELY (!core->ring_tried) &&
-      (core->wanted_monitor == GAIO_MONITOR_IO_URING ||
-       (core->wanted_monitor == GAIO_MONITOR_AUTO && core->wanted_engine != GAIO_ENGINE_THREADS)))
-    core_ensure_ring (core);
-
-  gaio_fd_table_flush (core->fds, core->ring);
-  if (G_UNLIKELY (core->ring != NULL && !core->ring_watched &&
-                  gaio_fd_table_get_monitor (core->fds) != GAIO_MONITOR_IO_URING))
-    watch_ring (core);
-}
-
-/* How long the wait may be for all that is known here; a notification is not. */
-static gint64
-core_get_timeout_ns (Core *core)
-{
-  if (gaio_fd_table_is_ready (core->fds) ||
-      (core->ring != NULL && gaio_ring_is_ready (core->ring)))
-    return 0;
-  return gaio_timeout_soonest (gaio_bh_queue_get_timeout_ns (core->bottom_halves),
-                               gaio_timer_heap_get_timeout_ns (core->timers));
-}
-
-/* After a wait. Returns whether anything happened that is not the loop's own affair. */
-static bool
-core_dispatch (Core *core)
-{
-  guint work_ended = atomic_load (&core->work_ended);
-  bool progress = false;
-
-  core->n_turns++;
-  gaio_waker_accept (core->waker);
-  if (core->ring != NULL)
-    gaio_ring_reap (core->ring);
-  progress |= gaio_bh_queue_run (core->bottom_halves);
-  progress |= gaio_fd_table_dispatch (core->fds);
-  if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 1)
-    gaio_fd_table_bury (core->fds);
-  progress |= gaio_timer_heap_run (core->timers);
-  return progress || work_ended != atomic_load (&core->work_ended);
-}
-
-/* While a foreign loop waits, notifiers write the eventfd, and deadlines are in the timerfd. */
-static void
-foreign_begin_sleep (Core *core)
-{
-  gint64 timeout_ns;
-
-  core_flush (core);
-  if (core->ring != NULL)
-    gaio_ring_submit (core->ring);
-  if (!core->foreign_sleeps)
-    {
-      core->foreign_sleeps = true;
-      gaio_waker_begin_sleep (core->waker);
-    }
-  /* The home thread is awake in that loop, and may ask for operations; nobody else submits them. */
-  if (core->ring != NULL)
-    gaio_ring_set_waker (core->ring, core->waker);
-  timeout_ns = core_get_timeout_ns (core);
-  gaio_foreign_set_timeout_ns (core->foreign, timeout_ns);
-  /* What was notified before the sleep began made the descriptor readable for nobody. */
-  if (timeout_ns == 0 || gaio_waker_is_notified (core->waker))
-    gaio_event_notifier_set (gaio_waker_get_notifier (core->waker));
-}
-
-static void
-foreign_end_sleep (Core *core)
-{
-  if (!core->foreign_sleeps)
-    return;
-  core->foreign_sleeps = false;
-  gaio_waker_end_sleep (core->waker);
-  if (core->ring != NULL)
-    gaio_ring_set_waker (core->ring, NULL);
-}
-
-static void
-enter_turn (Core *core)
-{
-  atomic_fetch_add_explicit (&core->depth, 1, memory_order_relaxed);
-  foreign_end_sleep (core);
-}
-
-static void
-leave_turn (Core *core)
-{
-  if (atomic_fetch_sub_explicit (&core->depth, 1, memory_order_relaxed) == 1 &&
-      core->foreign != NULL && !core->iterating)
-    foreign_begin_sleep (core);
-}
-
-/* The driver by hand */
-
-static bool
-core_poll (Core *core, bool may_block)
-{
-  bool progress;
-  bool sleeps = false;
-  gint64 timeout_ns = 0;
-
-  enter_turn (core);
-  core_flush (core);
-  /* The io_uring monitor submits in the same system call that waits. */
-  if (core->ring != NULL && gaio_fd_table_get_monitor (core->fds) != GAIO_MONITOR_IO_URING)
-    gaio_ring_submit (core->ring);
-  if (may_block)
-    timeout_ns = core_get_timeout_ns (core);
-  if (timeout_ns != 0)
-    {
-      sleeps = true;
-      if (!gaio_waker_begin_sleep (core->waker))
-        timeout_ns = 0;
-    }
-  gaio_fd_table_wait (core->fds, timeout_ns);
-  if (sleeps)
-    gaio_waker_end_sleep (core->waker);
-  progress = core_dispatch (core);
-  leave_turn (core);
-  return progress;
-}
-
-/* The driver by a GMainContext */
-
-static void
-source_end_sleep (Core *core)
-{
-  if (core->source_sleeps)
-    gaio_waker_end_sleep (core->waker);
-  core->source_sleeps = false;
-}
-
-/* A GMainContext may be run by one thread after another, and the context goes along. */
-static bool
-source_claim_home (Core *core)
-{
-  if (gaio_waker_claim_home (core->waker))
-    return true;
-  if (atomic_load (&core->depth) > 0)
-    return false;
-  gaio_waker_release_home (core->waker);
-  return gaio_waker_claim_home (core->waker);
-}
-
-static gboolean
-source_prepare (GSource *source, int *timeout_ms)
-{
-  Core *core = (Core *) source;
-  gint64 timeout_ns;
-  bool may_sleep;
-
-  *timeout_ms = -1;
-  if (!source_claim_home (core))
-    return FALSE;
-
-  core_flush (core);
-  if (core->ring != NULL)
-    gaio_ring_submit (core->ring);
-  if (!core->source_sleeps)
-    {
-      core->source_sleeps = true;
-      may_sleep = gaio_waker_begin_sleep (core->waker);
-    }
-  else
-    may_sleep = !gaio_waker_is_notified (core->waker);
-  timeout_ns = may_sleep ? core_get_timeout_ns (core) : 0;
-  if (timeout_ns == 0)
-    {
-      source_end_sleep (core);
-      *timeout_ms = 0;
-      return TRUE;
-    }
-  /* Rounded up: a timer is never early. */
-  if (timeout_ns > 0)
-    *timeout_ms = (int) MIN (timeout_ns / 1000000 + (timeout_ns % 1000000 != 0), G_MAXINT);
-  return FALSE;
-}
-
-static gboolean
-source_check (GSource *source)
-{
-  Core *core = (Core *) source;
-
-  if (!gaio_waker_is_home (core->waker))
-    return FALSE;
-  source_end_sleep (core);
-  return gaio_waker_is_notified (core->waker) || gaio_fd_table_source_is_ready (core->fds) ||
-         gaio_bh_queue_get_timeout_ns (core->bottom_halves) >= 0 ||
-         core_get_timeout_ns (core) == 0;
-}
-
-static gboolean
-source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
-{
-  Core *core = (Core *) source;
-
-  source_end_sleep (core);
-  enter_turn (core);
-  gaio_fd_table_collect (core->fds);
-  core_dispatch (core);
-  leave_turn (core);
-  return G_SOURCE_CONTINUE;
-}
-
-static void foreign_forget (Core *core);
-
-static void
-source_finalize (GSource *source)
-{
-  Core *core = (Core *) source;
-
-  if (core->waker == NULL)
-    return;
-  if (core->foreign != NULL)
-    foreign_forget (core);
-  /* What is pending ends as cancelled. The ring goes before the descriptors, since the kernel holds
-   * polls that point to their nodes. */
-  gaio_timer_heap_close (core->timers);
-  gaio_bh_queue_close (core->bottom_halves);
-  g_clear_pointer (&core->foreign, gaio_foreign_free);
-  g_clear_pointer (&core->ring, gaio_ring_free);
-  gaio_fd_table_free (core->fds);
-  gaio_timer_heap_unref (core->timers);
-  gaio_bh_queue_unref (core->bottom_halves);
-  gaio_waker_unref (core->waker);
-  g_free (core->reason);
-}
-
-static GSourceFuncs source_funcs = {
-  .prepare = source_prepare,
-  .check = source_check,
-  .dispatch = source_dispatch,
-  .finalize = source_finalize,
-};
-
-/* The contexts of GMainContexts and threads */
-
-/* Which context is attached to which GMainContext. Under the lock, which is taken first, and is
- * recursive because a reference that is dropped with it held may be the last. */
-static GRecMutex registry_lock;
-static GHashTable *registry; /* GMainContext -> GWeakRef of GaioContext */
-static GaioContext *default_context;
-static GSList *foreign_cores; /* the Cores that foreign loops drive; borrowed */
-static atomic_uint n_foreign_cores;
-
-static void
-foreign_remember (Core *core)
-{
-  g_rec_mutex_lock (&registry_lock);
-  foreign_cores = g_slist_prepend (foreign_cores, core);
-  atomic_fetch_add (&n_foreign_cores, 1);
-  g_rec_mutex_unlock (&registry_lock);
-}
-
-static void
-foreign_forget (Core *core)
-{
-  g_rec_mutex_lock (&registry_lock);
-  foreign_cores = g_slist_remove (foreign_cores, core);
-  atomic_fetch_sub (&n_foreign_cores, 1);
-  g_rec_mutex_unlock (&registry_lock);
-}
-
-void
-gaio_context_wake_main_context (GMainContext *main_context)
-{
-  if (atomic_load (&n_foreign_cores) == 0)
-    return;
-  g_rec_mutex_lock (&registry_lock);
-  for (GSList *l = foreign_cores; l != NULL; l = l->next)
-    {
-      Core *core = l->data;
-      GMainContext *own = g_source_get_context (&core->parent);
-
-      /* One that is not attached iterates whatever is its thread's default. */
-      if (own == NULL || own == main_context)
-        gaio_waker_notify (core->waker);
-    }
-  g_rec_mutex_unlock (&registry_lock);
-}
-
-static GPrivate thread_default = G_PRIVATE_INIT (g_object_unref);
-
-static void
-free_weak_ref (gpointer data)
-{
-  g_weak_ref_clear (data);
-  g_free (data);
-}
-
-static GaioContext *
-registry_lookup_locked (GMainContext *main_context)
-{
-  GWeakRef *found = registry != NULL ? g_hash_table_lookup (registry, main_context) : NULL;
-  g_autoptr (GaioContext) context = found != NULL ? g_weak_ref_get (found) : NULL;
-
-  /* A GMainContext that has ended destroyed the source; another may stand at its address. */
-  if (context == NULL || g_source_is_destroyed (&context->core->parent))
-    return NULL;
-  return g_steal_pointer (&context);
-}
-
-static void
-registry_add_locked (GMainContext *main_context, GaioContext *context)
-{
-  GWeakRef *entry = g_new0 (GWeakRef, 1);
-
-  if (registry == NULL)
-    registry = g_hash_table_new_full (NULL, NULL, NULL, free_weak_ref);
-  g_weak_ref_init (entry, context);
-  context->registered_for = main_context;
-  g_hash_table_replace (registry, main_context, entry);
-}
-
-static void
-registry_remove (GMainContext *main_context)
-{
-  g_autoptr (GaioContext) other = NULL;
-
-  g_rec_mutex_lock (&registry_lock);
-  other = registry_lookup_locked (main_context);
-  if (other == NULL && registry != NULL)
-    g_hash_table_remove (registry, main_context);
-  if (registry != NULL && g_hash_table_size (registry) == 0)
-    g_clear_pointer (&registry, g_hash_table_unref);
-  g_rec_mutex_unlock (&registry_lock);
-}
-
-/* The object */
-
 static void
 gaio_context_finalize (GObject *object)
 {
@@ -509,12 +80,13 @@ gaio_context_finalize (GObject *object)
 
   if (self->core != NULL)
     {
-      GSource *source = &self->core->parent;
+      GSource *source = gaio_core_get_source (self->core);
+      GMainContext *registered_for = self->core->registered_for;
 
       g_source_destroy (source);
       g_source_unref (source);
-      if (self->registered_for != NULL)
-        registry_remove (self->registered_for);
+      if (registered_for != NULL)
+        gaio_context_unregister (registered_for);
     }
   G_OBJECT_CLASS (gaio_context_parent_class)->finalize (object);
 }
@@ -634,52 +206,14 @@ gaio_context_init (GaioContext *self)
 {
 }
 
-static void
-on_notified (gpointer user_data)
-{
-  gaio_event_notifier_test_and_clear (user_data);
-}
-
 static gboolean
 gaio_context_initable_real_init (GInitable *initable, GCancellable *cancellable, GError **error)
 {
   GaioContext *self = GAIO_CONTEXT (initable);
-  GaioEventNotifier *notifier;
-  GaioWaker *waker;
-  Core *core;
 
-  if (self->core != NULL)
-    return TRUE;
-  waker = gaio_waker_new (error);
-  if (waker == NULL)
-    return FALSE;
-
-  core = (Core *) g_source_new (&source_funcs, sizeof (Core));
-  g_source_set_static_name (&core->parent, "GaioContext");
-  /* Callbacks may run nested main loops, which serve the context too. Without this GLib also takes
-   * the descriptor out of its poll around each dispatch, which costs two system calls. */
-  g_source_set_can_recurse (&core->parent, TRUE);
-
-  core->waker = waker;
-  core->bottom_halves = gaio_bh_queue_new (waker);
-  core->timers = gaio_timer_heap_new (core->bottom_halves);
-  core->wanted_monitor = self->wanted_monitor;
-  core->wanted_engine = self->wanted_engine;
-  core->fds = gaio_fd_table_new (core->bottom_halves, &core->parent, core->wanted_monitor);
-  if (core->wanted_engine == GAIO_ENGINE_THREADS)
-    use_engine (core, GAIO_ENGINE_THREADS, g_strdup ("threads were asked for"));
-  self->core = core;
-
-  notifier = gaio_waker_get_notifier (waker);
-  gaio_fd_table_set (core->fds,
-                     &(GaioFdRegistration){
-                         .fd = gaio_event_notifier_get_fd (notifier),
-                         .events = G_IO_IN,
-                         .handlers = { .read = on_notified },
-                         .user_data = notifier,
-                         .internal = true,
-                     });
-  return TRUE;
+  if (self->core == NULL)
+    self->core = gaio_core_new (self->wanted_monitor, self->wanted_engine, error);
+  return self->core != NULL;
 }
 
 static void
@@ -706,82 +240,6 @@ gaio_context_new (GError **error)
   return g_initable_new (GAIO_TYPE_CONTEXT, NULL, error, NULL);
 }
 
-static GaioContext *
-new_attached_locked (GMainContext *main_context)
-{
-  g_autoptr (GError) error = NULL;
-  GaioContext *context = gaio_context_new (&error);
-
-  if (context == NULL)
-    {
-      gaio_debug (LOOP, "no context: %s", error->message);
-      return NULL;
-    }
-  g_source_attach (&context->core->parent, main_context);
-  registry_add_locked (main_context, context);
-  return context;
-}
-
-/**
- * gaio_context_get_default:
- *
- * Gets the context that is attached to the default [struct@GLib.MainContext]. It is made by the
- * first call and lives as long as the process.
- *
- * Thread: any.
- *
- * Returns: (transfer none) (nullable): the context, or %NULL when the process is out of file
- *   descriptors
- */
-GaioContext *
-gaio_context_get_default (void)
-{
-  GaioContext *context;
-
-  g_rec_mutex_lock (&registry_lock);
-  if (default_context == NULL)
-    default_context = registry_lookup_locked (g_main_context_default ());
-  if (default_context == NULL)
-    default_context = new_attached_locked (g_main_context_default ());
-  context = default_context;
-  g_rec_mutex_unlock (&registry_lock);
-  return context;
-}
-
-/**
- * gaio_context_ref_thread_default:
- *
- * Gets the context that the calling thread's requests run in: in a [class@Gaio.IOThread] that
- * thread's; elsewhere the one attached to the thread-default [struct@GLib.MainContext], made and
- * attached when there is none yet.
- *
- * Thread: any.
- *
- * Returns: (transfer full) (nullable): the context, or %NULL when the process is out of file
- *   descriptors
- */
-GaioContext *
-gaio_context_ref_thread_default (void)
-{
-  GMainContext *main_context = g_main_context_get_thread_default ();
-  GaioContext *context = g_private_get (&thread_default);
-
-  if (context != NULL)
-    return g_object_ref (context);
-  if (main_context == NULL || main_context == g_main_context_default ())
-    {
-      context = gaio_context_get_default ();
-      return context != NULL ? g_object_ref (context) : NULL;
-    }
-
-  g_rec_mutex_lock (&registry_lock);
-  context = registry_lookup_locked (main_context);
-  if (context == NULL)
-    context = new_attached_locked (main_context);
-  g_rec_mutex_unlock (&registry_lock);
-  return context;
-}
-
 /**
  * gaio_context_get_source:
  * @self: a context
@@ -798,35 +256,7 @@ gaio_context_get_source (GaioContext *self)
 {
   g_return_val_if_fail (GAIO_IS_CONTEXT (self), NULL);
 
-  return g_source_ref (&self->core->parent);
-}
-
-/**
- * gaio_context_attach:
- * @self: a context that is not attached
- * @main_context: (nullable): a main context, %NULL for the default one
- *
- * Has a main context drive this context, for as long as both live. The thread that runs
- * @main_context is the home.
- *
- * Thread: any.
- */
-void
-gaio_context_attach (GaioContext *self, GMainContext *main_context)
-{
-  g_autoptr (GaioContext) other = NULL;
-
-  g_return_if_fail (GAIO_IS_CONTEXT (self));
-  g_return_if_fail (g_source_get_context (&self->core->parent) == NULL);
-
-  if (main_context == NULL)
-    main_context = g_main_context_default ();
-  g_rec_mutex_lock (&registry_lock);
-  g_source_attach (&self->core->parent, main_context);
-  other = registry_lookup_locked (main_context);
-  if (other == NULL)
-    registry_add_locked (main_context, self);
-  g_rec_mutex_unlock (&registry_lock);
+  return g_source_ref (gaio_core_get_source (self->core));
 }
 
 /**
@@ -852,7 +282,7 @@ gaio_context_poll (GaioContext *self, gboolean may_block)
 
   /* A callback may drop the last reference. */
   g_object_ref (self);
-  progress = core_poll (self->core, may_block);
+  progress = gaio_core_poll (self->core, may_block);
   g_object_unref (self);
   return progress;
 }
@@ -872,26 +302,10 @@ gaio_context_poll (GaioContext *self, gboolean may_block)
 int
 gaio_context_get_fd (GaioContext *self)
 {
-  Core *core;
-
   g_return_val_if_fail (GAIO_IS_CONTEXT (self), -1);
-  g_return_val_if_fail (source_claim_home (self->core), -1);
+  g_return_val_if_fail (gaio_core_take_home (self->core), -1);
 
-  core = self->core;
-  if (core->foreign == NULL)
-    {
-      gaio_fd_table_need_fd (core->fds);
-      core_flush (core);
-      if (gaio_fd_table_get_fd (core->fds) < 0)
-        return -1;
-      core->foreign = gaio_foreign_new (core->fds);
-      if (core->foreign == NULL)
-        return -1;
-      foreign_remember (core);
-    }
-  if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 0)
-    foreign_begin_sleep (core);
-  return gaio_fd_table_get_fd (core->fds);
+  return gaio_core_get_fd (self->core);
 }
 
 /**
@@ -911,42 +325,14 @@ gaio_context_get_fd (GaioContext *self)
 gboolean
 gaio_context_iterate (GaioContext *self)
 {
-  g_autoptr (GaioContext) kept = NULL;
-  g_autoptr (GMainContext) main_context = NULL;
-  gboolean progress = FALSE;
-  gboolean more = FALSE;
-  bool iterating;
+  gboolean progress;
 
   g_return_val_if_fail (GAIO_IS_CONTEXT (self), FALSE);
-  g_return_val_if_fail (source_claim_home (self->core), FALSE);
+  g_return_val_if_fail (gaio_core_take_home (self->core), FALSE);
 
-  kept = g_object_ref (self);
-  /* Awake for all the turns below, and for what other sources ask for between them. */
-  iterating = self->core->iterating;
-  self->core->iterating = true;
-  foreign_end_sleep (self->core);
-  if (g_source_get_context (&self->core->parent) != NULL)
-    main_context = g_main_context_ref (g_source_get_context (&self->core->parent));
-  else
-    {
-      progress = core_poll (self->core, false);
-      main_context = g_main_context_ref_thread_default ();
-    }
-
-  for (int i = 0; i < MAX_ITERATIONS; i++)
-    {
-      more = g_main_context_iteration (main_context, FALSE);
-      progress |= more;
-      if (!more)
-        break;
-    }
-  self->core->iterating = iterating;
-  if (self->core->foreign != NULL && !iterating && gaio_waker_is_home (self->core->waker))
-    {
-      foreign_begin_sleep (self->core);
-      if (more)
-        gaio_event_notifier_set (gaio_waker_get_notifier (self->core->waker));
-    }
+  g_object_ref (self);
+  progress = gaio_core_iterate (self->core);
+  g_object_unref (self);
   return progress;
 }
 
@@ -1300,7 +686,7 @@ gaio_context_get_stats (GaioContext *self)
   GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
   g_autoptr (GEnumClass) monitors = g_type_class_ref (GAIO_TYPE_MONITOR);
   g_autoptr (GEnumClass) engines = g_type_class_ref (GAIO_TYPE_ENGINE);
-  Core *core;
+  GaioCore *core;
 
   g_return_val_if_fail (GAIO_IS_CONTEXT (self), NULL);
 
@@ -1335,6 +721,12 @@ gaio_context_get_stats (GaioContext *self)
 
 /* For the other rooms */
 
+GaioCore *
+gaio_context_get_core (GaioContext *self)
+{
+  return self->core;
+}
+
 GaioBhQueue *
 gaio_context_get_bh_queue (GaioContext *self)
 {
@@ -1356,9 +748,9 @@ gaio_context_is_home (GaioContext *self)
 GaioRing *
 gaio_context_get_ring (GaioContext *self)
 {
-  Core *core = self->core;
+  GaioCore *core = self->core;
 
-  if (core->wanted_engine == GAIO_ENGINE_THREADS || core_ensure_ring (core) == NULL)
+  if (core->wanted_engine == GAIO_ENGINE_THREADS || gaio_core_ensure_ring (core) == NULL)
     return NULL;
   if (G_UNLIKELY (!gaio_ring_is_usable (core->ring)))
     {
@@ -1386,14 +778,6 @@ gaio_context_drain (GaioContext *self)
 {
   while (atomic_load (&self->core->work) > 0)
     gaio_context_poll (self, TRUE);
-}
-
-void
-gaio_context_set_thread_default (GaioContext *self)
-{
-  if (self != NULL)
-    gaio_waker_claim_home (self->core->waker);
-  g_private_replace (&thread_default, self != NULL ? g_object_ref (self) : NULL);
 }
 
 GaioContextCounters *

@@ -1,0 +1,71 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a context is inside: its parts, the turn that serves them, and who drives it. */
+
+#pragma once
+
+#include <gaio/loop/gaio-context-private.h>
+#include <gaio/loop/gaio-fd-table-private.h>
+#include <gaio/loop/gaio-foreign-private.h>
+#include <gaio/loop/gaio-timer-private.h>
+
+typedef struct _GaioCore GaioCore;
+struct _GaioCore
+{
+  GSource parent;
+
+  /* immutable */
+  GaioWaker *waker;
+  GaioBhQueue *bottom_halves;
+  GaioTimerHeap *timers;
+  GaioFdTable *fds;
+  GaioMonitor wanted_monitor;
+  GaioEngine wanted_engine;
+
+  /* atomic */
+  atomic_uint depth;       /* turns that are running, one in another; written by home */
+  atomic_uint work;        /* begun and not ended */
+  atomic_uint work_ended;  /* wraps */
+  atomic_int engine;       /* GaioEngine in use, AUTO before it is known */
+  char *_Atomic reason;    /* of it; written once */
+
+  /* home thread */
+  GaioRing *ring;
+  bool ring_tried;
+  bool ring_watched;   /* by the fd table, for monitors that are not on the ring */
+  bool source_sleeps;  /* between prepare and check of the GSource */
+  bool foreign_sleeps; /* between two gaio_context_iterate() */
+  bool iterating;      /* in gaio_context_iterate() */
+  GaioForeign *foreign;
+  guint64 n_turns;
+  GaioContextCounters counters;
+
+  GMainContext *registered_for; /* a name, not a reference; under the registry's lock */
+};
+
+/* Thread: any. A core is a GSource; the one reference is the caller's. */
+GaioCore *gaio_core_new (GaioMonitor monitor, GaioEngine engine, GError **error);
+
+static inline GSource *
+gaio_core_get_source (GaioCore *self)
+{
+  return &self->parent;
+}
+
+/* Thread: the caller's becomes the home, if it has the right to: no other thread is in a turn. */
+bool gaio_core_take_home (GaioCore *self);
+
+/* Thread: home, all that follow. */
+bool gaio_core_poll (GaioCore *self, bool may_block);
+int gaio_core_get_fd (GaioCore *self);
+bool gaio_core_iterate (GaioCore *self);
+
+/* The ring, made by the first call; NULL when there is none. */
+GaioRing *gaio_core_ensure_ring (GaioCore *self);
+
+/* Thread: any. The core of a context. */
+GaioCore *gaio_context_get_core (GaioContext *self);
+
+/* Thread: any. A context that was registered for `main_context` is gone. */
+void gaio_context_unregister (GMainContext *main_context);

@@ -1,0 +1,454 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The core of a context: it owns the waker, the queue of bottom halves, the timers, the table of
+ * descriptors and the ring, and is the only file that knows them all. They live in a GSource, as
+ * the AioContext is one in QEMU: GLib keeps a source alive while it is in its hands, so a last
+ * reference to the context may be dropped in another thread in the middle of a dispatch.
+ *
+ * The turn is flush(), get_timeout_ns(), a wait, and dispatch(). The drivers below only call
+ * these; what differs is who waits:
+ *  - by hand: the monitor, inside gaio_core_poll();
+ *  - a GMainContext: its poll, between prepare and check of the source;
+ *  - a foreign loop, on the monitor's descriptor; it comes back with gaio_core_iterate().
+ *
+ * What the home thread alone may touch, and what is atomic, stands in the private header. */
+
+#include "config.h"
+
+#include <gaio/base/gaio-debug-private.h>
+#include <gaio/loop/gaio-core-private.h>
+
+/* How many rounds of a GMainContext one gaio_core_iterate() does at most, so that the foreign loop
+ * gets its turn. */
+#define MAX_ITERATIONS 16
+
+typedef GaioCore Core;
+
+/* The parts of a turn */
+
+static void
+use_engine (Core *core, GaioEngine engine, char *reason)
+{
+  char *none = NULL;
+
+  if (!atomic_compare_exchange_strong (&core->reason, &none, reason))
+    g_free (reason);
+  atomic_store (&core->engine, engine);
+}
+
+/* Made on the first need, in the home thread, since the kernel ties a ring to the thread. */
+GaioRing *
+gaio_core_ensure_ring (Core *core)
+{
+  g_autofree char *reason = NULL;
+
+  if (core->ring_tried)
+    return core->ring;
+  core->ring_tried = true;
+  core->ring = gaio_ring_new (&reason);
+  if (core->ring == NULL)
+    use_engine (core, GAIO_ENGINE_THREADS, g_steal_pointer (&reason));
+  else if (core->wanted_engine != GAIO_ENGINE_THREADS)
+    use_engine (core, GAIO_ENGINE_IO_URING, g_strdup ("io_uring is available"));
+  if (core->ring != NULL && core->foreign_sleeps)
+    gaio_ring_set_waker (core->ring, core->waker);
+  return core->ring;
+}
+
+static void
+on_ring_readable (gpointer user_data)
+{
+  /* Nothing: the turn that this has brought about reaps in any case. */
+}
+
+static void
+watch_ring (Core *core)
+{
+  core->ring_watched = true;
+  gaio_fd_table_set (core->fds,
+                     &(GaioFdRegistration){
+                         .fd = gaio_ring_get_fd (core->ring),
+                         .events = G_IO_IN,
+                         .handlers = { .read = on_ring_readable },
+                         .internal = true,
+                     });
+  gaio_fd_table_flush (core->fds, core->ring);
+}
+
+/* Before a wait: everything that was asked for is made known to the kernel. */
+static void
+flush (Core *core)
+{
+  if (G_UNLIKELY (!core->ring_tried) &&
+      (core->wanted_monitor == GAIO_MONITOR_IO_URING ||
+       (core->wanted_monitor == GAIO_MONITOR_AUTO && core->wanted_engine != GAIO_ENGINE_THREADS)))
+    gaio_core_ensure_ring (core);
+
+  gaio_fd_table_flush (core->fds, core->ring);
+  if (G_UNLIKELY (core->ring != NULL && !core->ring_watched &&
+                  gaio_fd_table_get_monitor (core->fds) != GAIO_MONITOR_IO_URING))
+    watch_ring (core);
+}
+
+/* How long the wait may be for all that is known here; a notification is not. */
+static gint64
+get_timeout_ns (Core *core)
+{
+  if (gaio_fd_table_is_ready (core->fds) ||
+      (core->ring != NULL && gaio_ring_is_ready (core->ring)))
+    return 0;
+  return gaio_timeout_soonest (gaio_bh_queue_get_timeout_ns (core->bottom_halves),
+                               gaio_timer_heap_get_timeout_ns (core->timers));
+}
+
+/* After a wait. Returns whether anything happened that is not the loop's own affair. */
+static bool
+dispatch (Core *core)
+{
+  guint work_ended = atomic_load (&core->work_ended);
+  bool progress = false;
+
+  core->n_turns++;
+  gaio_waker_accept (core->waker);
+  if (core->ring != NULL)
+    gaio_ring_reap (core->ring);
+  progress |= gaio_bh_queue_run (core->bottom_halves);
+  progress |= gaio_fd_table_dispatch (core->fds);
+  if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 1)
+    gaio_fd_table_bury (core->fds);
+  progress |= gaio_timer_heap_run (core->timers);
+  return progress || work_ended != atomic_load (&core->work_ended);
+}
+
+/* The driver by a foreign loop */
+
+/* The cores that foreign loops drive, borrowed. Under the lock, which is the last. */
+static GMutex foreign_lock;
+static GSList *foreign_cores;
+static atomic_uint n_foreign_cores;
+
+static void
+foreign_remember (Core *core)
+{
+  g_mutex_lock (&foreign_lock);
+  foreign_cores = g_slist_prepend (foreign_cores, core);
+  atomic_fetch_add (&n_foreign_cores, 1);
+  g_mutex_unlock (&foreign_lock);
+}
+
+static void
+foreign_forget (Core *core)
+{
+  g_mutex_lock (&foreign_lock);
+  foreign_cores = g_slist_remove (foreign_cores, core);
+  atomic_fetch_sub (&n_foreign_cores, 1);
+  g_mutex_unlock (&foreign_lock);
+}
+
+void
+gaio_context_wake_main_context (GMainContext *main_context)
+{
+  if (atomic_load (&n_foreign_cores) == 0)
+    return;
+  g_mutex_lock (&foreign_lock);
+  for (GSList *l = foreign_cores; l != NULL; l = l->next)
+    {
+      Core *core = l->data;
+      GMainContext *own = g_source_get_context (&core->parent);
+
+      /* One that is not attached iterates whatever is its thread's default. */
+      if (own == NULL || own == main_context)
+        gaio_waker_notify (core->waker);
+    }
+  g_mutex_unlock (&foreign_lock);
+}
+
+/* While a foreign loop waits, notifiers write the eventfd, and deadlines are in the timerfd. */
+static void
+foreign_begin_sleep (Core *core)
+{
+  gint64 timeout_ns;
+
+  flush (core);
+  if (core->ring != NULL)
+    gaio_ring_submit (core->ring);
+  if (!core->foreign_sleeps)
+    {
+      core->foreign_sleeps = true;
+      gaio_waker_begin_sleep (core->waker);
+    }
+  /* The home thread is awake in that loop, and may ask for operations; nobody else submits them. */
+  if (core->ring != NULL)
+    gaio_ring_set_waker (core->ring, core->waker);
+  timeout_ns = get_timeout_ns (core);
+  gaio_foreign_set_timeout_ns (core->foreign, timeout_ns);
+  /* What was notified before the sleep began made the descriptor readable for nobody. */
+  if (timeout_ns == 0 || gaio_waker_is_notified (core->waker))
+    gaio_event_notifier_set (gaio_waker_get_notifier (core->waker));
+}
+
+static void
+foreign_end_sleep (Core *core)
+{
+  if (!core->foreign_sleeps)
+    return;
+  core->foreign_sleeps = false;
+  gaio_waker_end_sleep (core->waker);
+  if (core->ring != NULL)
+    gaio_ring_set_waker (core->ring, NULL);
+}
+
+static void
+enter_turn (Core *core)
+{
+  atomic_fetch_add_explicit (&core->depth, 1, memory_order_relaxed);
+  foreign_end_sleep (core);
+}
+
+static void
+leave_turn (Core *core)
+{
+  if (atomic_fetch_sub_explicit (&core->depth, 1, memory_order_relaxed) == 1 &&
+      core->foreign != NULL && !core->iterating)
+    foreign_begin_sleep (core);
+}
+
+/* The driver by hand */
+
+bool
+gaio_core_poll (Core *core, bool may_block)
+{
+  bool progress;
+  bool sleeps = false;
+  gint64 timeout_ns = 0;
+
+  enter_turn (core);
+  flush (core);
+  /* The io_uring monitor submits in the same system call that waits. */
+  if (core->ring != NULL && gaio_fd_table_get_monitor (core->fds) != GAIO_MONITOR_IO_URING)
+    gaio_ring_submit (core->ring);
+  if (may_block)
+    timeout_ns = get_timeout_ns (core);
+  if (timeout_ns != 0)
+    {
+      sleeps = true;
+      if (!gaio_waker_begin_sleep (core->waker))
+        timeout_ns = 0;
+    }
+  gaio_fd_table_wait (core->fds, timeout_ns);
+  if (sleeps)
+    gaio_waker_end_sleep (core->waker);
+  progress = dispatch (core);
+  leave_turn (core);
+  return progress;
+}
+
+/* The driver by a GMainContext */
+
+static void
+source_end_sleep (Core *core)
+{
+  if (core->source_sleeps)
+    gaio_waker_end_sleep (core->waker);
+  core->source_sleeps = false;
+}
+
+/* A GMainContext may be run by one thread after another, and the context goes along. */
+bool
+gaio_core_take_home (Core *core)
+{
+  if (gaio_waker_claim_home (core->waker))
+    return true;
+  if (atomic_load (&core->depth) > 0)
+    return false;
+  gaio_waker_release_home (core->waker);
+  return gaio_waker_claim_home (core->waker);
+}
+
+static gboolean
+source_prepare (GSource *source, int *timeout_ms)
+{
+  Core *core = (Core *) source;
+  gint64 timeout_ns;
+  bool may_sleep;
+
+  *timeout_ms = -1;
+  if (!gaio_core_take_home (core))
+    return FALSE;
+
+  flush (core);
+  if (core->ring != NULL)
+    gaio_ring_submit (core->ring);
+  if (!core->source_sleeps)
+    {
+      core->source_sleeps = true;
+      may_sleep = gaio_waker_begin_sleep (core->waker);
+    }
+  else
+    may_sleep = !gaio_waker_is_notified (core->waker);
+  timeout_ns = may_sleep ? get_timeout_ns (core) : 0;
+  if (timeout_ns == 0)
+    {
+      source_end_sleep (core);
+      *timeout_ms = 0;
+      return TRUE;
+    }
+  /* Rounded up: a timer is never early. */
+  if (timeout_ns > 0)
+    *timeout_ms = (int) MIN (timeout_ns / 1000000 + (timeout_ns % 1000000 != 0), G_MAXINT);
+  return FALSE;
+}
+
+static gboolean
+source_check (GSource *source)
+{
+  Core *core = (Core *) source;
+
+  if (!gaio_waker_is_home (core->waker))
+    return FALSE;
+  source_end_sleep (core);
+  return gaio_waker_is_notified (core->waker) || gaio_fd_table_source_is_ready (core->fds) ||
+         gaio_bh_queue_get_timeout_ns (core->bottom_halves) >= 0 ||
+         get_timeout_ns (core) == 0;
+}
+
+static gboolean
+source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  Core *core = (Core *) source;
+
+  source_end_sleep (core);
+  enter_turn (core);
+  gaio_fd_table_collect (core->fds);
+  dispatch (core);
+  leave_turn (core);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+source_finalize (GSource *source)
+{
+  Core *core = (Core *) source;
+
+  if (core->waker == NULL)
+    return;
+  if (core->foreign != NULL)
+    foreign_forget (core);
+  /* What is pending ends as cancelled. The ring goes before the descriptors, since the kernel holds
+   * polls that point to their nodes. */
+  gaio_timer_heap_close (core->timers);
+  gaio_bh_queue_close (core->bottom_halves);
+  g_clear_pointer (&core->foreign, gaio_foreign_free);
+  g_clear_pointer (&core->ring, gaio_ring_free);
+  gaio_fd_table_free (core->fds);
+  gaio_timer_heap_unref (core->timers);
+  gaio_bh_queue_unref (core->bottom_halves);
+  gaio_waker_unref (core->waker);
+  g_free (core->reason);
+}
+
+static GSourceFuncs source_funcs = {
+  .prepare = source_prepare,
+  .check = source_check,
+  .dispatch = source_dispatch,
+  .finalize = source_finalize,
+};
+
+static void
+on_notified (gpointer user_data)
+{
+  gaio_event_notifier_test_and_clear (user_data);
+}
+
+GaioCore *
+gaio_core_new (GaioMonitor monitor, GaioEngine engine, GError **error)
+{
+  GaioWaker *waker = gaio_waker_new (error);
+  GaioEventNotifier *notifier;
+  Core *core;
+
+  if (waker == NULL)
+    return NULL;
+
+  core = (Core *) g_source_new (&source_funcs, sizeof (Core));
+  g_source_set_static_name (&core->parent, "GaioContext");
+  /* Callbacks may run nested main loops, which serve the context too. Without this GLib also takes
+   * the descriptor out of its poll around each dispatch, which costs two system calls. */
+  g_source_set_can_recurse (&core->parent, TRUE);
+
+  core->waker = waker;
+  core->bottom_halves = gaio_bh_queue_new (waker);
+  core->timers = gaio_timer_heap_new (core->bottom_halves);
+  core->wanted_monitor = monitor;
+  core->wanted_engine = engine;
+  core->fds = gaio_fd_table_new (core->bottom_halves, &core->parent, core->wanted_monitor);
+  if (core->wanted_engine == GAIO_ENGINE_THREADS)
+    use_engine (core, GAIO_ENGINE_THREADS, g_strdup ("threads were asked for"));
+
+  notifier = gaio_waker_get_notifier (waker);
+  gaio_fd_table_set (core->fds,
+                     &(GaioFdRegistration){
+                         .fd = gaio_event_notifier_get_fd (notifier),
+                         .events = G_IO_IN,
+                         .handlers = { .read = on_notified },
+                         .user_data = notifier,
+                         .internal = true,
+                     });
+  return core;
+}
+
+int
+gaio_core_get_fd (Core *core)
+{
+  if (core->foreign == NULL)
+    {
+      gaio_fd_table_need_fd (core->fds);
+      flush (core);
+      if (gaio_fd_table_get_fd (core->fds) < 0)
+        return -1;
+      core->foreign = gaio_foreign_new (core->fds);
+      if (core->foreign == NULL)
+        return -1;
+      foreign_remember (core);
+    }
+  if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 0)
+    foreign_begin_sleep (core);
+  return gaio_fd_table_get_fd (core->fds);
+}
+
+bool
+gaio_core_iterate (Core *core)
+{
+  g_autoptr (GMainContext) main_context = NULL;
+  bool iterating = core->iterating;
+  bool progress = false;
+  bool more = false;
+
+  /* Awake for all the turns below, and for what other sources ask for between them. */
+  core->iterating = true;
+  foreign_end_sleep (core);
+  if (g_source_get_context (&core->parent) != NULL)
+    main_context = g_main_context_ref (g_source_get_context (&core->parent));
+  else
+    {
+      progress = gaio_core_poll (core, false);
+      main_context = g_main_context_ref_thread_default ();
+    }
+
+  for (int i = 0; i < MAX_ITERATIONS; i++)
+    {
+      more = g_main_context_iteration (main_context, FALSE);
+      progress |= more;
+      if (!more)
+        break;
+    }
+  core->iterating = iterating;
+  if (core->foreign != NULL && !iterating && gaio_waker_is_home (core->waker))
+    {
+      foreign_begin_sleep (core);
+      if (more)
+        gaio_event_notifier_set (gaio_waker_get_notifier (core->waker));
+    }
+  return progress;
+}
