@@ -380,14 +380,37 @@ stop (GstGaioFileSink *self)
   atomic_store (&self->seekable, false);
 }
 
-/* The base class has start() and stop() for this; but when its start() fails it posts an error of
- * its own beside ours. */
+/* On its way to PLAYING the base class takes the preroll lock without an unlock() before, since it
+ * believes that a sink in PAUSED waits in preroll. But after NULL to PLAYING in one step, then
+ * PAUSED, it takes the sink for prerolled and lets data through; the streaming thread may then wait
+ * for the disk, in PAUSED and with the lock. So it has to get out of that; nor may it wait again
+ * before the change is made, or nobody would wake it afterwards. */
+static GstStateChangeReturn
+resume (GstGaioFileSink *self, GstStateChange transition)
+{
+  GstBaseSink *sink = GST_BASE_SINK (self);
+  GstStateChangeReturn ret;
+
+  gst_gaio_window_interrupt (self->window, GST_GAIO_INTERRUPT_RESUME);
+  ret = GST_ELEMENT_CLASS (gst_gaio_file_sink_parent_class)
+            ->change_state (GST_ELEMENT (self), transition);
+  GST_BASE_SINK_PREROLL_LOCK (sink);
+  gst_gaio_window_resume (self->window, GST_GAIO_INTERRUPT_RESUME);
+  GST_BASE_SINK_PREROLL_SIGNAL (sink);
+  GST_BASE_SINK_PREROLL_UNLOCK (sink);
+  return ret;
+}
+
+/* The base class has start() and stop() for the file; but when its start() fails it posts an error
+ * of its own beside ours. */
 static GstStateChangeReturn
 gst_gaio_file_sink_change_state (GstElement *element, GstStateChange transition)
 {
   GstGaioFileSink *self = GST_GAIO_FILE_SINK (element);
   GstStateChangeReturn ret;
 
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
+    return resume (self, transition);
   if (transition == GST_STATE_CHANGE_NULL_TO_READY && !start (self))
     return GST_STATE_CHANGE_FAILURE;
 
@@ -405,7 +428,7 @@ gst_gaio_file_sink_unlock (GstBaseSink *sink)
   GstGaioFileSink *self = GST_GAIO_FILE_SINK (sink);
 
   if (self->window != NULL)
-    gst_gaio_window_set_interrupted (self->window, TRUE);
+    gst_gaio_window_interrupt (self->window, GST_GAIO_INTERRUPT_UNLOCK);
   return TRUE;
 }
 
@@ -415,7 +438,7 @@ gst_gaio_file_sink_unlock_stop (GstBaseSink *sink)
   GstGaioFileSink *self = GST_GAIO_FILE_SINK (sink);
 
   if (self->window != NULL)
-    gst_gaio_window_set_interrupted (self->window, FALSE);
+    gst_gaio_window_resume (self->window, GST_GAIO_INTERRUPT_UNLOCK);
   return TRUE;
 }
 

@@ -24,7 +24,7 @@
  * unused parts of at most two chunks, and the few idle ones of the chunk pool.
  *
  * The streaming thread makes no system call on a file. It waits in two places, for room and for
- * the end of everything, and gst_gaio_window_set_interrupted() gets it out of both.
+ * the end of everything, and gst_gaio_window_interrupt() gets it out of both.
  *
  * The window does not know of GStreamer's states, events and messages; the sink does. */
 
@@ -108,7 +108,7 @@ struct _GstGaioWindow
   bool kicked;          /* the bottom half is scheduled: it pumps */
   bool timed;           /* the timer is armed: it pumps */
   bool hurry;           /* write even little, until the queue is empty */
-  bool interrupted;
+  guint interrupts;     /* of GstGaioInterrupt */
   bool failed;
   guint n_draining;
   bool waiting;         /* somebody waits for room, and */
@@ -379,7 +379,7 @@ take_credit_locked (GstGaioWindow *self, gsize size, gsize cost)
 
   while (!self->failed && !has_room_locked (self, cost))
     {
-      if (self->interrupted)
+      if (self->interrupts != 0)
         {
           result = GST_GAIO_WINDOW_INTERRUPTED;
           break;
@@ -752,7 +752,7 @@ gst_gaio_window_drain (GstGaioWindow *self, gboolean interruptible)
   self->n_draining++;
   while (!self->failed && (self->busy || self->queue.length > 0))
     {
-      if (interruptible && self->interrupted)
+      if (interruptible && self->interrupts != 0)
         {
           result = GST_GAIO_WINDOW_INTERRUPTED;
           break;
@@ -767,12 +767,19 @@ gst_gaio_window_drain (GstGaioWindow *self, gboolean interruptible)
 }
 
 void
-gst_gaio_window_set_interrupted (GstGaioWindow *self, gboolean interrupted)
+gst_gaio_window_interrupt (GstGaioWindow *self, GstGaioInterrupt reason)
 {
   g_mutex_lock (&self->lock);
-  self->interrupted = interrupted;
-  if (interrupted)
-    g_cond_broadcast (&self->cond);
+  self->interrupts |= reason;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gst_gaio_window_resume (GstGaioWindow *self, GstGaioInterrupt reason)
+{
+  g_mutex_lock (&self->lock);
+  self->interrupts &= ~reason;
   g_mutex_unlock (&self->lock);
 }
 

@@ -79,8 +79,15 @@ void gst_gaio_window_flush (GstGaioWindow *self);
 /* Thread: any but the context's. Flushes, and waits until all is in the file. */
 GstGaioWindowResult gst_gaio_window_drain (GstGaioWindow *self, gboolean interruptible);
 
-/* Thread: any. While set, nobody waits. */
-void gst_gaio_window_set_interrupted (GstGaioWindow *self, gboolean interrupted);
+/* Thread: any. While any reason is set, nobody waits. */
+typedef enum
+{
+  GST_GAIO_INTERRUPT_UNLOCK = 1 << 0, /* the base class wants the streaming thread back */
+  GST_GAIO_INTERRUPT_RESUME = 1 << 1, /* the sink is on its way to PLAYING */
+} GstGaioInterrupt;
+
+void gst_gaio_window_interrupt (GstGaioWindow *self, GstGaioInterrupt reason);
+void gst_gaio_window_resume (GstGaioWindow *self, GstGaioInterrupt reason);
 
 /* Thread: any. */
 void gst_gaio_window_set_max_bytes (GstGaioWindow *self, guint64 max_bytes);
