@@ -18,6 +18,7 @@
 
 function _init() {
     const {Gio, GLib, GObject} = imports.gi;
+    const System = imports.system;
     const Gaio = this;
     const PRIORITY = GLib.PRIORITY_DEFAULT;
     const encoder = new TextEncoder();
@@ -76,13 +77,21 @@ function _init() {
         return cancellable;
     }
 
+    // While SpiderMonkey sweeps in slices, GJS drops every callback that comes between two of them,
+    // for good: an operation would end and its promise never settle. SpiderMonkey begins to do so
+    // when some 30 MB are garbage. A collection in one piece before that keeps it from it, and
+    // pays for itself: what GJS keeps for each object until then makes the next operation slower.
+    const OPERATIONS_PER_COLLECTION = 2048;
+    let started = 0;
+
     function makePromising(name, start, finish) {
         // The arguments of X_async but for priority, cancellable and callback.
         const count = start.length - 3;
-        const isFunction = finish.length === 1;
 
         return function (...args) {
             const cancellable = complete(name, count, args);
+            if (++started % OPERATIONS_PER_COLLECTION === 0)
+                System.gc();
             return new Promise((resolve, reject) => {
                 start.call(this, ...args, PRIORITY, cancellable, (source, result) => {
                     try {
