@@ -149,13 +149,17 @@ file_test_become_nobody (void)
 }
 
 /* From now on a system call fails in this thread and in those that it makes, as a sandbox or a
- * broken disk has it. For ever, so in a process of its own. */
+ * broken disk has it; only with `fd` as its first argument, or with any when that is -1. It stays
+ * so, so in a process of its own. */
 static inline gboolean
-file_test_break_syscall (int number, int errnum)
+file_test_break_syscall (int number, int fd, int errnum)
 {
+  const guint low = G_BYTE_ORDER == G_LITTLE_ENDIAN ? 0 : 4;
   struct sock_filter code[] = {
     BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr)),
-    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (guint) number, 0, 1),
+    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (guint) number, 0, 3),
+    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, args[0]) + low),
+    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (guint) fd, 0, fd < 0 ? 0 : 1),
     BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (guint) errnum),
     BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };

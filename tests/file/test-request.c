@@ -1205,7 +1205,7 @@ test_ring_breaks (void)
       probe_wait_ok (&probes[0], &loop, 100);
       if (gaio_context_get_engine (context) == GAIO_ENGINE_IO_URING)
         {
-          g_assert_true (file_test_break_syscall (SYS_io_uring_enter, EPERM));
+          g_assert_true (file_test_break_syscall (SYS_io_uring_enter, -1, EPERM));
           for (int round = 0; round < 2; round++)
             {
               for (int i = 0; i < N; i++)
