@@ -90,13 +90,17 @@ def get_pump(loop):
     return pump
 
 
+_thread = threading.local()
+
+
 def ensure_main_context():
     """Results are delivered in the thread-default main context. The default one is the main
-    thread's, so a loop in another thread needs one of its own. GLib drops it with the
-    thread."""
+    thread's, so a loop in another thread needs one of its own. GLib drops it with the thread, and
+    before that Python drops the Gaio.Context that is attached to it."""
     if (threading.current_thread() is not threading.main_thread()
             and GLib.MainContext.get_thread_default() is None):
         GLib.MainContext.new().push_thread_default()
+        _thread.context = _Gaio.Context.ref_thread_default()
 
 
 _STOCK_SELECTORS = tuple(
