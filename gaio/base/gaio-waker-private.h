@@ -40,3 +40,6 @@ GaioEventNotifier *gaio_waker_get_notifier (GaioWaker *self);
 bool gaio_waker_claim_home (GaioWaker *self);
 void gaio_waker_release_home (GaioWaker *self);
 bool gaio_waker_is_home (GaioWaker *self);
+
+/* Thread: any. Whether any thread is the home. */
+bool gaio_waker_has_home (GaioWaker *self);

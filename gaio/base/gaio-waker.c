@@ -155,3 +155,9 @@ gaio_waker_is_home (GaioWaker *self)
 {
   return atomic_load_explicit (&self->home, memory_order_acquire) == g_thread_self ();
 }
+
+bool
+gaio_waker_has_home (GaioWaker *self)
+{
+  return atomic_load_explicit (&self->home, memory_order_acquire) != NULL;
+}

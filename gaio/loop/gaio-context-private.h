@@ -25,6 +25,10 @@ void gaio_context_end_work (GaioContext *self);
 /* Thread: home. */
 void gaio_context_drain (GaioContext *self);
 
+/* Thread: home, which then runs the context no more: after this nothing is called in it, and what
+ * is submitted to it ends at once, as cancelled. */
+void gaio_context_end (GaioContext *self);
+
 /* Thread: the one that will run the context. Makes it the thread's default, and the thread its
  * home; NULL undoes it. */
 void gaio_context_set_thread_default (GaioContext *self);

@@ -74,6 +74,18 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (GaioContext,
                                G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE, gaio_context_initable_init))
 
 static void
+end_source (gpointer source)
+{
+  g_source_destroy (source);
+}
+
+static void
+unref_source (gpointer source)
+{
+  g_source_unref (source);
+}
+
+static void
 gaio_context_finalize (GObject *object)
 {
   GaioContext *self = GAIO_CONTEXT (object);
@@ -82,9 +94,24 @@ gaio_context_finalize (GObject *object)
     {
       GSource *source = gaio_core_get_source (self->core);
       GMainContext *registered_for = self->core->registered_for;
+      GaioWaker *waker = self->core->waker;
 
-      g_source_destroy (source);
-      g_source_unref (source);
+      /* The data of callbacks is freed in the home thread: the core outlives the object by a turn
+       * when that is another one, and a GMainContext runs it. */
+      if (!g_source_is_destroyed (source) && g_source_get_context (source) != NULL &&
+          gaio_waker_has_home (waker) && !gaio_waker_is_home (waker))
+        {
+          /* The home may be done with it before the call has returned. */
+          GaioBhQueue *queue = gaio_bh_queue_ref (self->core->bottom_halves);
+
+          gaio_bh_queue_invoke (queue, end_source, source, unref_source);
+          gaio_bh_queue_unref (queue);
+        }
+      else
+        {
+          g_source_destroy (source);
+          g_source_unref (source);
+        }
       if (registered_for != NULL)
         gaio_context_unregister (registered_for);
     }
@@ -771,6 +798,12 @@ gaio_context_end_work (GaioContext *self)
 {
   atomic_fetch_add_explicit (&self->core->work_ended, 1, memory_order_relaxed);
   atomic_fetch_sub_explicit (&self->core->work, 1, memory_order_relaxed);
+}
+
+void
+gaio_context_end (GaioContext *self)
+{
+  gaio_core_end (self->core);
 }
 
 void

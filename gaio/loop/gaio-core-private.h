@@ -61,6 +61,11 @@ bool gaio_core_poll (GaioCore *self, bool may_block);
 int gaio_core_get_fd (GaioCore *self);
 bool gaio_core_iterate (GaioCore *self);
 
+/* Ends what the core does: no turn follows. What is pending is cancelled, and the ring is given
+ * back, which is quick only in the thread that made it. Thread: home, or any when nobody is that
+ * any more. */
+void gaio_core_end (GaioCore *self);
+
 /* The ring, made by the first call; NULL when there is none. */
 GaioRing *gaio_core_ensure_ring (GaioCore *self);
 

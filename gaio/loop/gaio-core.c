@@ -326,6 +326,19 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+void
+gaio_core_end (Core *core)
+{
+  if (core->foreign != NULL)
+    foreign_forget (core);
+  /* What is pending ends as cancelled, and what comes later does so at once. */
+  gaio_timer_heap_close (core->timers);
+  gaio_bh_queue_close (core->bottom_halves);
+  g_clear_pointer (&core->foreign, gaio_foreign_free);
+  gaio_fd_table_close_monitor (core->fds);
+  g_clear_pointer (&core->ring, gaio_ring_free);
+}
+
 static void
 source_finalize (GSource *source)
 {
@@ -333,14 +346,7 @@ source_finalize (GSource *source)
 
   if (core->waker == NULL)
     return;
-  if (core->foreign != NULL)
-    foreign_forget (core);
-  /* What is pending ends as cancelled. The ring goes before the descriptors, since the kernel holds
-   * polls that point to their nodes. */
-  gaio_timer_heap_close (core->timers);
-  gaio_bh_queue_close (core->bottom_halves);
-  g_clear_pointer (&core->foreign, gaio_foreign_free);
-  g_clear_pointer (&core->ring, gaio_ring_free);
+  gaio_core_end (core);
   gaio_fd_table_free (core->fds);
   gaio_timer_heap_unref (core->timers);
   gaio_bh_queue_unref (core->bottom_halves);

@@ -13,6 +13,10 @@ typedef struct _GaioFdTable GaioFdTable;
 GaioFdTable *gaio_fd_table_new (GaioBhQueue *queue, GSource *source, GaioMonitor wanted);
 void gaio_fd_table_free (GaioFdTable *self);
 
+/* No wait follows. The ring goes after it, since the kernel holds polls that point to nodes, and
+ * the table after the ring. Thread: as gaio_core_end(). */
+void gaio_fd_table_close_monitor (GaioFdTable *self);
+
 typedef struct
 {
   int fd;

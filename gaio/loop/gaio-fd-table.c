@@ -88,20 +88,25 @@ free_node (GaioFdNode *node)
 }
 
 void
-gaio_fd_table_free (GaioFdTable *self)
+gaio_fd_table_close_monitor (GaioFdTable *self)
 {
-  GList *link;
-
   g_mutex_lock (&self->lock);
   if (self->monitor != NULL)
     {
-      for (link = self->live.head; link != NULL; link = link->next)
+      for (GList *link = self->live.head; link != NULL; link = link->next)
         self->monitor->ops->update (self->monitor, link->data, NULL);
       self->monitor->ops->close (self->monitor);
       self->monitor = NULL;
     }
   g_mutex_unlock (&self->lock);
+}
 
+void
+gaio_fd_table_free (GaioFdTable *self)
+{
+  GList *link;
+
+  gaio_fd_table_close_monitor (self);
   while ((link = g_queue_pop_head_link (&self->live)) != NULL)
     free_node (link->data);
   while ((link = g_queue_pop_head_link (&self->retired)) != NULL)
