@@ -74,6 +74,11 @@ struct _GaioWorkers
   pthread_mutex_t lock;
   pthread_cond_t left; /* n_threads or n_running is less, or `stopped` */
 
+  /* Held while a thread is made; taken after `lock`. GLib sets up the lock inside a GThread, which
+   * g_thread_join() takes, only after it has started the thread: one that leaves at once must not
+   * be joined before that. Not one for all pools: in a forked child it could be locked for ever. */
+  pthread_mutex_t birth;
+
   /* under the lock */
   GQueue queue;
   GQueue idle;
@@ -334,14 +339,11 @@ destroy (GaioWorkers *self)
       g_free (worker);
     }
   pthread_cond_destroy (&self->left);
+  pthread_mutex_destroy (&self->birth);
   pthread_mutex_destroy (&self->lock);
   gaio_job_ids_clear (&self->ids);
   g_free (self);
 }
-
-/* Held while a thread is made. GLib sets up the lock inside a GThread, which g_thread_join() takes,
- * only after it has started the thread: one that leaves at once must not be joined before that. */
-static pthread_mutex_t birth = PTHREAD_MUTEX_INITIALIZER;
 
 static void
 join (GThread *thread)
@@ -364,8 +366,8 @@ leave_locked (GaioWorkers *self, Worker *worker)
   bool is_last = self->abandoned && n_left == 0;
 
   /* Whoever made this thread is done with it when it may be joined. */
-  pthread_mutex_lock (&birth);
-  pthread_mutex_unlock (&birth);
+  pthread_mutex_lock (&self->birth);
+  pthread_mutex_unlock (&self->birth);
   if (!is_last)
     self->departed = g_steal_pointer (&thread);
   g_queue_push_head_link (&self->spare, &worker->link);
@@ -439,9 +441,9 @@ spawn (GaioWorkers *self)
   GList *jobs;
 
   block_signals (&previous);
-  pthread_mutex_lock (&birth);
+  pthread_mutex_lock (&self->birth);
   thread = g_thread_try_new ("gaio-worker", worker_main, self, &error);
-  pthread_mutex_unlock (&birth);
+  pthread_mutex_unlock (&self->birth);
   pthread_sigmask (SIG_SETMASK, &previous, NULL);
   if (thread != NULL)
     {
@@ -507,6 +509,7 @@ gaio_workers_new (void)
   pthread_mutexattr_settype (&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
   pthread_mutex_init (&self->lock, &attributes);
   pthread_mutexattr_destroy (&attributes);
+  pthread_mutex_init (&self->birth, NULL);
   pthread_cond_init (&self->left, NULL);
   g_queue_init (&self->queue);
   g_queue_init (&self->idle);
