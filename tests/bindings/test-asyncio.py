@@ -8,6 +8,7 @@ import errno
 import gc
 import os
 import pathlib
+import selectors
 import subprocess
 import sys
 import threading
@@ -308,6 +309,29 @@ class Errors(Case):
 
         asyncio.run(main())
 
+    def test_error_of_the_close(self):
+        def broken(*_):
+            raise OSError(errno.EIO, "close")
+
+        async def broken_async():
+            broken()
+
+        async def main(fail):
+            async with await Gaio.open(self.path) as file:
+                file.close = broken_async
+                fail()
+
+        def main_sync(fail):
+            with Gaio.open_sync(self.path) as file:
+                file.close_sync = broken
+                fail()
+
+        for run in (lambda fail: asyncio.run(main(fail)), main_sync):
+            with self.assertRaises(OSError):
+                run(lambda: None)
+            with self.assertRaises(ZeroDivisionError):
+                run(lambda: 1 / 0)
+
     def test_constructors(self):
         context = Gaio.Context.ref_thread_default()
         with self.assertRaises(FileNotFoundError):
@@ -323,9 +347,10 @@ class Cancelling(Case):
             reader, writer = os.pipe()
             file = self.file_of_fd(reader)
             await cancelled_while_waiting(self, file.read_bytes(0, 100))
-            os.write(writer, b"x" * 10)  # a thread can be let go only this way
+            if Gaio.Context.ref_thread_default().get_engine() == Gaio.Engine.THREADS:
+                os.write(writer, b"x" * 10)  # a thread can be let go only this way
+            await file.close()  # waits until the kernel has let go of the read
             os.close(writer)
-            await file.close()
 
         asyncio.run(main())
 
@@ -481,6 +506,17 @@ class Loops(Case):
         GLib.idle_add(dispatch)
         main_loop.run()
         self.assertEqual(results, [self.data])
+
+    def test_loop_that_nobody_knows(self):
+        class Selector(selectors.EpollSelector):
+            pass
+
+        async def main():
+            return await Gaio.load_bytes(self.path)
+
+        loop = asyncio.SelectorEventLoop(Selector())
+        self.assertEqual(loop.run_until_complete(main()), self.data)
+        loop.close()
 
     def test_in_threads(self):
         async def main():
