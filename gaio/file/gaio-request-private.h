@@ -125,6 +125,23 @@ void gaio_request_open (GaioRequest *self, int flags);
  * succeeds when the file is closed already. */
 void gaio_request_close (GaioRequest *self);
 
+/* The context whose completion this thread is in, and so knows itself to be the home of, without
+ * asking. Initial-exec: one instruction instead of a call. */
+extern _Thread_local GaioContext *gaio_request_completing
+    __attribute__ ((tls_model ("initial-exec")));
+
+/* Whether the caller is in the home thread of the request's context. */
+static inline bool
+gaio_request_is_home (GaioRequest *self)
+{
+  GaioContext *context = self->file->context;
+
+  return gaio_request_completing == context || gaio_context_is_home (context);
+}
+
+/* Thread: home. Gives a request that has travelled to an engine. */
+void gaio_request_begin (GaioRequest *self);
+
 /* For the engines. */
 
 typedef enum

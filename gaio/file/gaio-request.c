@@ -17,7 +17,7 @@
  * error and the count that did get written. Interrupted and short transfers are continued.
  */
 
-/* The request: from its submission to its one ending. The engines only run it.
+/* The request: its life, its one ending, its cancel. The engines only run it.
  *
  *   submit, any thread          home thread
  *   ------------------          -----------
@@ -36,33 +36,19 @@
  * travels by a node of its own, and when it arrives the request may have ended, and even have been
  * submitted again: then the numbers differ and nothing happens.
  *
- * A close is a request too. It waits in its file until the file's last user is gone (see
- * gaio_file_begin_use()), so the descriptor is never closed under an operation, and a new user
- * never gets one that is about to go.
- *
- * What a result means, and how it is told, is in gaio-request-result.c. */
+ * The left column is in gaio-request-submit.c; what a result means, and how it is told, in
+ * gaio-request-result.c. */
 
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <gaio/base/gaio-debug-private.h>
 #include <gaio/file/gaio-engine-private.h>
 
-/* A buffer begins at a cache line, which makes the kernel's copy of 4 KiB faster by a sixth. It is
- * cut out of a larger piece, since posix_memalign() costs more than that gains. Large ones, and
- * those for O_DIRECT, begin at a page. */
-#define ALIGNMENT ((gsize) 64)
-#define PAGE_MIN_BYTES ((gsize) 64 * 1024)
-#define PAGE_BYTES ((gsize) 4096)
-
-/* The context whose completion this thread is in, and so knows itself to be the home of, without
- * asking. Initial-exec: one instruction instead of a call. */
-static _Thread_local GaioContext *completing __attribute__ ((tls_model ("initial-exec")));
+_Thread_local GaioContext *gaio_request_completing
+    __attribute__ ((tls_model ("initial-exec")));
 
 static bool arrive (GaioBhNode *node, bool closing);
 static bool arrive_with_cancel (GaioBhNode *node, bool closing);
@@ -174,7 +160,7 @@ void
 gaio_request_finish (GaioRequest *self)
 {
   GaioContext *context = self->file->context;
-  GaioContext *outer = completing;
+  GaioContext *outer = gaio_request_completing;
   guint ended = GAIO_REQUEST_ENDED;
   bool taken_over = false;
 
@@ -193,9 +179,9 @@ gaio_request_finish (GaioRequest *self)
   atomic_store_explicit (&self->state, GAIO_REQUEST_ENDED, memory_order_release);
   if (self->func != NULL)
     {
-      completing = context;
+      gaio_request_completing = context;
       self->func (self, self->user_data);
-      completing = outer;
+      gaio_request_completing = outer;
     }
   if (G_LIKELY (taken_over))
     return;
@@ -210,27 +196,6 @@ gaio_request_finish_later (GaioRequest *self, int result)
   self->settled = true;
   atomic_store_explicit (&self->state, GAIO_REQUEST_TRAVELLING, memory_order_relaxed);
   gaio_bh_node_schedule (&self->node, self->file->queue);
-}
-
-/* The beginnings. */
-
-static G_ALWAYS_INLINE inline void
-begin (GaioRequest *self)
-{
-  GaioFile *file = self->file;
-
-  if (G_UNLIKELY (file->engine == NULL))
-    file->engine = gaio_engine_state_get (file->context);
-  file->engine->counters->requests++;
-  atomic_store_explicit (&self->state, GAIO_REQUEST_RUNNING, memory_order_relaxed);
-  self->engine = &gaio_engine_uring;
-  if (G_LIKELY (file->engine->ring != NULL && gaio_engine_uring.submit (self) == 0))
-    {
-      file->engine->counters->ring_requests++;
-      return;
-    }
-  self->engine = &gaio_engine_threads;
-  gaio_engine_threads.submit (self);
 }
 
 void
@@ -255,265 +220,11 @@ arrive (GaioBhNode *node, bool closing)
     self->result = -ECANCELED;
   else if (!self->settled)
     {
-      begin (self);
+      gaio_request_begin (self);
       return false;
     }
   gaio_request_finish (self);
   return true;
-}
-
-static void
-run_here (GaioRequest *self)
-{
-  int cancel_fd = -1;
-
-  if (!self->settled && self->cancellable != NULL &&
-      g_cancellable_is_cancelled (self->cancellable))
-    self->result = -ECANCELED;
-  else if (!self->settled)
-    {
-      if (self->cancellable != NULL && !self->file->seekable)
-        cancel_fd = g_cancellable_get_fd (self->cancellable);
-      gaio_engine_run_blocking (self, cancel_fd);
-      if (cancel_fd >= 0)
-        g_cancellable_release_fd (self->cancellable);
-    }
-  gaio_request_finish (self);
-}
-
-/* Whether the caller is in the home thread of the file's context. */
-static inline bool
-is_home (GaioFile *file)
-{
-  return completing == file->context || gaio_context_is_home (file->context);
-}
-
-/* Takes a request that is idle. In its own callback it is too, and the reference that it has from
- * the submission that has just ended is then good for the next one. */
-static bool
-take_idle (GaioRequest *self)
-{
-  guint state = atomic_load_explicit (&self->state, memory_order_acquire);
-
-  while (state == GAIO_REQUEST_IDLE || state == GAIO_REQUEST_ENDED)
-    {
-      if (!atomic_compare_exchange_weak_explicit (&self->state,
-                                                  &state,
-                                                  GAIO_REQUEST_TRAVELLING,
-                                                  memory_order_acq_rel,
-                                                  memory_order_acquire))
-        continue;
-      if (state == GAIO_REQUEST_ENDED && completing == self->file->context)
-        *self->taken_over = true;
-      else
-        atomic_fetch_add_explicit (&self->refs, 1, memory_order_relaxed);
-      return true;
-    }
-  return false;
-}
-
-/* Begins a new submission. Not so an assertion, since it does something. */
-static inline bool
-arm (GaioRequest *self, GaioRequestKind kind, const char *caller)
-{
-  if (G_UNLIKELY (!take_idle (self)))
-    {
-      g_critical ("%s: the request is in flight", caller);
-      return false;
-    }
-  /* Only the submitter writes it. */
-  atomic_store_explicit (&self->serial,
-                         atomic_load_explicit (&self->serial, memory_order_relaxed) + 1,
-                         memory_order_relaxed);
-  self->kind = kind;
-  self->failure = GAIO_REQUEST_FAILED_BY_ERRNO;
-  self->result = 0;
-  self->retries = 0;
-  self->moved = 0;
-  self->settled = false;
-  return true;
-}
-
-static void
-fail (GaioRequest *self, int result, GaioRequestFailure failure)
-{
-  if (self->settled)
-    return;
-  self->result = result;
-  self->failure = failure;
-  self->settled = true;
-}
-
-static bool
-is_after_fork (GaioFile *file)
-{
-  return G_UNLIKELY (file->fork_count !=
-                     atomic_load_explicit (&gaio_file_fork_count, memory_order_relaxed));
-}
-
-static G_ALWAYS_INLINE inline void
-launch_inline (GaioRequest *self)
-{
-  GaioFile *file = self->file;
-
-  if (G_UNLIKELY (!gaio_file_begin_use (file) && self->kind != GAIO_REQUEST_OPEN))
-    fail (self, -EBADF, GAIO_REQUEST_FAILED_CLOSED);
-  if (self->blocking)
-    {
-      run_here (self);
-      return;
-    }
-  gaio_context_begin_work (file->context);
-  /* The ring and the pool's threads are the parent's. */
-  if (is_after_fork (file))
-    fail (self, -EIO, GAIO_REQUEST_FAILED_FORKED);
-  if (G_LIKELY (!self->settled && is_home (file)))
-    begin (self);
-  else
-    gaio_bh_node_schedule (&self->node, file->queue);
-}
-
-static void
-launch (GaioRequest *self)
-{
-  launch_inline (self);
-}
-
-/* Closes the file when somebody wants that and nobody has begun. `by` may be NULL: a blocking
- * request does its work itself when it can. */
-static void
-start_close (GaioFile *file, GaioRequest *by)
-{
-  GaioRequest *self = NULL;
-  GList *link;
-
-  g_mutex_lock (&file->lock);
-  if (!file->close_begun && (link = g_queue_pop_head_link (&file->closers)) != NULL)
-    {
-      file->close_begun = true;
-      self = link->data;
-    }
-  g_mutex_unlock (&file->lock);
-  if (self == NULL)
-    return;
-  atomic_store_explicit (&self->state, GAIO_REQUEST_TRAVELLING, memory_order_relaxed);
-  if (self->blocking && self == by)
-    run_here (self);
-  else if (gaio_context_is_home (file->context))
-    begin (self);
-  else
-    gaio_bh_node_schedule (&self->node, file->queue);
-}
-
-void
-gaio_file_end_last_use (GaioFile *file)
-{
-  start_close (file, NULL);
-}
-
-void
-gaio_request_close (GaioRequest *self)
-{
-  GaioFile *file = self->file;
-  bool waits;
-  guint before;
-
-  if (!arm (self, GAIO_REQUEST_CLOSE, G_STRFUNC))
-    return;
-  gaio_context_begin_work (file->context);
-  /* In a child a blocking one can do it, unless the parent's operations are counted. */
-  if (is_after_fork (file) &&
-      (!self->blocking || (atomic_load (&file->uses) & ~GAIO_FILE_CLOSING) != 0))
-    fail (self, -EIO, GAIO_REQUEST_FAILED_FORKED);
-  g_mutex_lock (&file->lock);
-  waits = !self->settled && !atomic_load (&file->closed);
-  if (waits)
-    {
-      atomic_store_explicit (&self->state, GAIO_REQUEST_WAITING, memory_order_relaxed);
-      self->link.data = self;
-      g_queue_push_tail_link (&file->closers, &self->link);
-    }
-  g_mutex_unlock (&file->lock);
-  if (!waits)
-    {
-      self->settled = true;
-      if (self->blocking)
-        run_here (self);
-      else
-        gaio_bh_node_schedule (&self->node, file->queue);
-      return;
-    }
-  /* From here on it may end any time. */
-  before = atomic_fetch_or (&file->uses, GAIO_FILE_CLOSING);
-  if ((before & ~GAIO_FILE_CLOSING) == 0)
-    start_close (file, self);
-}
-
-/* A file offset and a length that the kernel would refuse, or worse, take for something else: an
- * offset of -1 means the file's own position to a ring. */
-static inline void
-check_range (GaioRequest *self, goffset offset, gsize length)
-{
-  self->offset = offset;
-  self->length = length;
-  if (offset < 0 || length > (guint64) (G_MAXOFFSET - offset))
-    fail (self, -EINVAL, GAIO_REQUEST_FAILED_BY_ERRNO);
-  else if (length == 0)
-    self->settled = true;
-}
-
-static void
-reserve_buffer (GaioRequest *self, gsize length)
-{
-  free (self->memory);
-  self->memory = NULL;
-  self->buffer = NULL;
-  self->capacity = 0;
-  if (length > G_MAXSSIZE - PAGE_BYTES)
-    ;
-  else if (length >= PAGE_MIN_BYTES || self->file->direct)
-    {
-      length = (length + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-      if (posix_memalign (&self->memory, PAGE_BYTES, length) != 0)
-        self->memory = NULL;
-      self->buffer = self->memory;
-    }
-  else if ((self->memory = malloc (length + ALIGNMENT - 1)) != NULL)
-    self->buffer = (guint8 *) (((guintptr) self->memory + ALIGNMENT - 1) & ~(ALIGNMENT - 1));
-
-  if (self->memory != NULL)
-    self->capacity = length;
-  else
-    fail (self, -ENOMEM, GAIO_REQUEST_FAILED_BY_ERRNO);
-}
-
-void
-gaio_request_read_into (GaioRequest *self, goffset offset, gsize length, guint8 *buffer)
-{
-  if (!arm (self, GAIO_REQUEST_READ, G_STRFUNC))
-    return;
-  self->target = buffer;
-  check_range (self, offset, length);
-  launch (self);
-}
-
-void
-gaio_request_statx (GaioRequest *self)
-{
-  if (!arm (self, GAIO_REQUEST_STATX, G_STRFUNC))
-    return;
-  if (self->statx == NULL)
-    self->statx = g_new0 (struct statx, 1);
-  launch (self);
-}
-
-void
-gaio_request_open (GaioRequest *self, int flags)
-{
-  if (!arm (self, GAIO_REQUEST_OPEN, G_STRFUNC))
-    return;
-  self->open_flags = flags | O_CLOEXEC | O_NOCTTY | O_LARGEFILE;
-  launch (self);
 }
 
 GaioRequest *
@@ -606,152 +317,6 @@ gaio_request_unref (GaioRequest *self)
   g_free (self);
 }
 
-/**
- * gaio_request_read:
- * @self: an idle request
- * @offset: where in the file to begin, in bytes; without meaning for a file that is not seekable
- * @length: how many bytes to read
- *
- * Submits a read into the request's own buffer, which later reads use again.
- *
- * It reads less than @length only at the end of the file; but from a file that is not seekable
- * what a single read(2) gives. A negative @offset, or one that overflows with @length, fails with
- * %G_IO_ERROR_INVALID_ARGUMENT, through the request's function like every error.
- *
- * Thread: any.
- */
-void
-gaio_request_read (GaioRequest *self, goffset offset, gsize length)
-{
-  g_return_if_fail (self != NULL);
-
-  if (!arm (self, GAIO_REQUEST_READ, G_STRFUNC))
-    return;
-  check_range (self, offset, length);
-  if (G_UNLIKELY (self->capacity < length && !self->settled))
-    reserve_buffer (self, length);
-  self->target = self->buffer;
-  launch_inline (self);
-}
-
-/**
- * gaio_request_write:
- * @self: an idle request
- * @offset: where in the file to begin, in bytes; without meaning for a file that is not seekable
- *   or was opened for appending
- * @bytes: (transfer none): what to write; a reference is held until the end
- *
- * Submits a write of all of @bytes.
- *
- * Writes that are in flight together on overlapping parts of the file end in any order.
- *
- * Thread: any.
- */
-void
-gaio_request_write (GaioRequest *self, goffset offset, GBytes *bytes)
-{
-  g_return_if_fail (bytes != NULL);
-
-  gaio_request_writev (self, offset, &bytes, 1);
-}
-
-/**
- * gaio_request_writev:
- * @self: an idle request
- * @offset: where in the file to begin, in bytes; without meaning for a file that is not seekable
- *   or was opened for appending
- * @chunks: (array length=n_chunks) (transfer none): what to write, one after the other; references
- *   are held until the end, the array itself is not
- * @n_chunks: how many there are; any number
- *
- * Submits a write of several pieces of memory to one piece of the file.
- *
- * Thread: any.
- */
-void
-gaio_request_writev (GaioRequest *self, goffset offset, GBytes *const *chunks, gsize n_chunks)
-{
-  gsize total = 0;
-
-  g_return_if_fail (self != NULL);
-  g_return_if_fail (chunks != NULL || n_chunks == 0);
-
-  if (!arm (self, GAIO_REQUEST_WRITE, G_STRFUNC))
-    return;
-  self->iov = &self->one_iov;
-  self->n_iov = 0;
-  self->first_iov = 0;
-  if (n_chunks > 1)
-    {
-      self->iov = g_new (struct iovec, n_chunks);
-      self->chunks = g_new (GBytes *, n_chunks);
-      self->n_chunks = n_chunks;
-    }
-  for (gsize i = 0; i < n_chunks; i++)
-    {
-      gsize size;
-      gconstpointer data = g_bytes_get_data (chunks[i], &size);
-
-      if (n_chunks > 1)
-        self->chunks[i] = g_bytes_ref (chunks[i]);
-      else
-        self->one_chunk = g_bytes_ref (chunks[i]);
-      /* An empty one would look like a write that moves nothing. */
-      if (size > 0)
-        self->iov[self->n_iov++] = (struct iovec){ .iov_base = (gpointer) data, .iov_len = size };
-      if (!g_size_checked_add (&total, total, size))
-        fail (self, -EINVAL, GAIO_REQUEST_FAILED_BY_ERRNO);
-    }
-  check_range (self, offset, total);
-  launch (self);
-}
-
-/**
- * gaio_request_sync:
- * @self: an idle request
- * @data_only: whether the file's times and the like may be left out, as with fdatasync(2)
- *
- * Submits the wish that what has been written to the file is on the disk.
- *
- * The first error is the file's for ever: the system reports a lost write only once, so later
- * syncs, and the close, fail with the same.
- *
- * Thread: any.
- */
-void
-gaio_request_sync (GaioRequest *self, gboolean data_only)
-{
-  g_return_if_fail (self != NULL);
-
-  if (!arm (self, GAIO_REQUEST_SYNC, G_STRFUNC))
-    return;
-  self->data_only = data_only;
-  launch (self);
-}
-
-/**
- * gaio_request_truncate:
- * @self: an idle request
- * @length: the file's new length in bytes
- *
- * Submits a change of the file's length. What is cut is gone; what is added reads as zeros.
- *
- * Thread: any.
- */
-void
-gaio_request_truncate (GaioRequest *self, goffset length)
-{
-  g_return_if_fail (self != NULL);
-
-  if (!arm (self, GAIO_REQUEST_TRUNCATE, G_STRFUNC))
-    return;
-  self->offset = length;
-  self->length = 0;
-  if (length < 0)
-    fail (self, -EINVAL, GAIO_REQUEST_FAILED_BY_ERRNO);
-  launch (self);
-}
-
 static void
 cancel_here (GaioRequest *self)
 {
@@ -800,7 +365,7 @@ gaio_request_cancel (GaioRequest *self)
   if (gaio_request_is_idle (self))
     return;
   atomic_store (&self->cancelled, atomic_load (&self->serial));
-  if (is_home (self->file))
+  if (gaio_request_is_home (self))
     cancel_here (self);
   else
     gaio_request_cancel_later (self);
