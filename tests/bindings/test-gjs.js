@@ -213,6 +213,23 @@ test('cancelled before the start', async dir => {
     equal(GLib.file_test(`${dir}/untouched`, GLib.FileTest.EXISTS), false);
 });
 
+test('the blocking forms', async dir => {
+    const file = Gaio.open_sync(withData(dir));
+    equal(file.query_info_sync('standard::size').get_size(), DATA.length);
+    equal(file.query_info_sync().get_size(), DATA.length);
+    equalBytes(file.read_bytes_sync(8, 8), DATA.subarray(8, 16));
+    const cancellable = new Gio.Cancellable();
+    equalBytes(file.read_bytes_sync(8, 8, cancellable), DATA.subarray(8, 16));
+    cancellable.cancel();
+    await checkError(() => file.read_bytes_sync(8, 8, cancellable),
+        Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED, ECANCELED);
+    await checkError(() => file.query_info_sync(cancellable),
+        Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED, ECANCELED);
+    const error = await thrown(() => file.read_bytes_sync(8));
+    assert(error instanceof TypeError, `${error} is a TypeError`);
+    equal(file.close_sync(), true);
+});
+
 test('cancelled in flight', async dir => {
     const [file, writer] = makePipe(dir);
     const cancellable = new Gio.Cancellable();
