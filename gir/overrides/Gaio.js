@@ -61,9 +61,10 @@ function _init() {
     // when arguments with a default are left out.
     function complete(name, count, args) {
         const given = args.length;
+        const last = args[given - 1];
         let cancellable = null;
 
-        if (given > count || (given < count && args[given - 1] instanceof Gio.Cancellable))
+        if (given > count || (typeof last === 'object' && last instanceof Gio.Cancellable))
             cancellable = args.pop() ?? null;
         while (args.length < count && defaults[name]?.[args.length] !== undefined)
             args.push(defaults[name][args.length]);
