@@ -33,7 +33,8 @@ registry_lookup_locked (GMainContext *main_context)
   g_autoptr (GaioContext) context = found != NULL ? g_weak_ref_get (found) : NULL;
 
   /* A GMainContext that has ended destroyed the source; another may stand at its address. */
-  if (context == NULL || g_source_is_destroyed (gaio_core_get_source (gaio_context_get_core (context))))
+  if (context == NULL ||
+      g_source_is_destroyed (gaio_core_get_source (gaio_context_get_core (context))))
     return NULL;
   return g_steal_pointer (&context);
 }
@@ -154,14 +155,16 @@ void
 gaio_context_attach (GaioContext *self, GMainContext *main_context)
 {
   g_autoptr (GaioContext) other = NULL;
+  GSource *source;
 
   g_return_if_fail (GAIO_IS_CONTEXT (self));
-  g_return_if_fail (g_source_get_context (gaio_core_get_source (gaio_context_get_core (self))) == NULL);
+  source = gaio_core_get_source (gaio_context_get_core (self));
+  g_return_if_fail (g_source_get_context (source) == NULL);
 
   if (main_context == NULL)
     main_context = g_main_context_default ();
   g_rec_mutex_lock (&registry_lock);
-  g_source_attach (gaio_core_get_source (gaio_context_get_core (self)), main_context);
+  g_source_attach (source, main_context);
   other = registry_lookup_locked (main_context);
   if (other == NULL)
     registry_add_locked (main_context, self);
