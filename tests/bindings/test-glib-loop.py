@@ -240,6 +240,27 @@ class Spawn(Case):
 
         Gaio.run(main())
 
+    def test_cancel_by_itself(self):
+        tasks = []
+        seen = []
+
+        async def child():
+            await Gaio.load_bytes(self.path)
+            tasks[0].cancel()
+            try:
+                await Gaio.load_bytes(self.path)
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+            seen.append(len(await Gaio.load_bytes(self.path)))
+            return "goes on"
+
+        async def main():
+            tasks.append(Gaio.spawn(child()))
+            return await tasks[0]
+
+        self.assertEqual(Gaio.run(main()), "goes on")
+        self.assertEqual(seen, ["cancelled", len(self.data)])
+
     def test_cancel_goes_down(self):
         async def inner(file):
             await file.read_bytes(0, 10)
@@ -365,6 +386,20 @@ class AsyncioOnGLib(Case):
         loop.run_until_complete(main())
         loop.close()
         self.assertNotIn(Gaio.Context.ref_thread_default().get_fd(), watched)
+
+    def test_spawn(self):
+        async def child(file, i):
+            await asyncio.sleep(0)
+            return await file.read_bytes(i * 16, 16)
+
+        async def main():
+            async with await Gaio.open(self.path) as file:
+                tasks = [Gaio.spawn(child(file, i)) for i in range(20)]
+                return b"".join([await task for task in tasks])
+
+        loop = GLibDrivenLoop()
+        self.assertEqual(loop.run_until_complete(main()), self.data[:320])
+        loop.close()
 
     def test_cancel(self):
         async def main():

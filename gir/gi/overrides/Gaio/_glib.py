@@ -185,21 +185,35 @@ class Task(Future):
             except BaseException as error:
                 self.set_exception(error)
                 return
-            if not isinstance(waiting_for, Future):
+            exception = None
+            loop = _get_running_loop()
+            if waiting_for is None and loop is not None:
+                # asyncio.sleep(0), where asyncio runs on GLib.
+                loop.call_soon(self._wakeup, None)
+                return
+            if not _can_wait_for(waiting_for):
                 exception = RuntimeError(
                     f"{waiting_for!r} needs asyncio; a GLib main loop can wait only for what "
                     "Gaio starts")
-                continue
-            if waiting_for is self:
+            elif waiting_for is self:
                 exception = RuntimeError("a task cannot wait for itself")
-                continue
-            exception = None
-            if waiting_for.done():
-                continue
-            self._waiting_for = waiting_for
-            waiting_for.add_done_callback(self._wakeup)
-            if self._must_cancel is None or not waiting_for.cancel():
+            elif self._must_cancel is not None:
+                # It cancelled itself while it ran, and does not get to wait.
+                waiting_for.cancel()
+            elif not waiting_for.done():
+                self._waiting_for = waiting_for
+                waiting_for.add_done_callback(self._wakeup)
                 return
+
+
+def _can_wait_for(thing):
+    if isinstance(thing, Future):
+        return True
+    # A future of asyncio, where that runs on GLib: its loop will call back.
+    if not getattr(thing, "_asyncio_future_blocking", False) or not thing.get_loop().is_running():
+        return False
+    thing._asyncio_future_blocking = False
+    return True
 
 
 def spawn(coroutine):
