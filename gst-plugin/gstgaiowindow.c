@@ -32,12 +32,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "gstgaiochunk.h"
 #include "gstgaiowindow.h"
-
-/* From here on a reference is cheaper than a copy (a copy of 64 KiB costs about what the mapping,
- * the queue element and the malloc'ed pages of a held one do). */
-#define HOLD_MIN_BYTES (64 * 1024)
 
 /* What one write joins. Long enough that the way through two threads disappears beside the copy
  * in the kernel, short enough that memory comes back soon. */
@@ -54,37 +49,18 @@
 /* Bytes that are too few to be worth a write wait no longer than this for more to come. */
 #define MAX_AGE_NS (500 * G_GINT64_CONSTANT (1000000))
 
-/* One element of the queue: memory for one place in the file, a truncation, or a sync. */
-typedef struct
-{
-  GList link;
-  GstGaioOperationKind kind;
-  guint64 offset; /* the new length, of a truncation */
-  gsize size;
-  gsize cost; /* what it holds of the window */
-  const guint8 *data;
-
-  /* What `data` is part of: a chunk, or a mapped memory of a buffer. */
-  GstGaioChunk *chunk;
-  GstBuffer *buffer;
-  GstMemory *memory;
-  GstMapInfo map;
-} Operation;
-
 struct _GstGaioWindow
 {
   /* immutable */
   gsize threshold;
   GstGaioWindowFailedFunc failed_func;
   gpointer user_data;
-  GstGaioChunkPool *chunks;
   GaioBottomHalf *pump_bh;
   GaioTimer *timer;
   GaioRequest *request;
 
   /* streaming thread */
-  GstGaioChunk *tail; /* where small buffers go */
-  gsize tail_used;
+  GstGaioTail tail; /* where small buffers go */
 
   /* I/O thread: the request in flight */
   GstGaioOperationKind kind;
@@ -98,7 +74,7 @@ struct _GstGaioWindow
 
   /* under lock */
   guint64 max_bytes;
-  GQueue queue;         /* of Operation */
+  GQueue queue;         /* of GstGaioOperation */
   gsize queued;         /* bytes in it */
   gint64 oldest_ns;     /* when its head came there */
   gsize gather;         /* an idle writer begins at so many bytes; threshold at least */
@@ -115,37 +91,6 @@ struct _GstGaioWindow
   guint64 wake_level;   /* is to be woken when no more than this is held */
   GstGaioWindowStats stats;
 };
-
-static void
-operation_free (gpointer data)
-{
-  Operation *operation = data;
-
-  g_clear_pointer (&operation->chunk, gst_gaio_chunk_unref);
-  if (operation->memory != NULL)
-    gst_memory_unmap (operation->memory, &operation->map);
-  gst_clear_buffer (&operation->buffer);
-  g_free (operation);
-}
-
-static Operation *
-operation_new (GstGaioOperationKind kind, guint64 offset)
-{
-  Operation *operation = g_new0 (Operation, 1);
-
-  operation->link.data = operation;
-  operation->kind = kind;
-  operation->offset = offset;
-  return operation;
-}
-
-static void
-operations_free (GQueue *operations)
-{
-  for (GList *link = g_queue_pop_head_link (operations); link != NULL;
-       link = g_queue_pop_head_link (operations))
-    operation_free (link->data);
-}
 
 /* The writer: all in the I/O thread, but for kick_locked(). */
 
@@ -195,7 +140,7 @@ measure_locked (GstGaioWindow *self, gint64 now_ns)
 static void
 take_locked (GstGaioWindow *self, GQueue *batch)
 {
-  Operation *operation = g_queue_peek_head (&self->queue);
+  GstGaioOperation *operation = g_queue_peek_head (&self->queue);
   gint64 now_ns = gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC);
 
   measure_locked (self, now_ns);
@@ -232,12 +177,12 @@ submit (GstGaioWindow *self, GQueue *batch)
       for (GList *link = g_queue_pop_head_link (batch); link != NULL;
            link = g_queue_pop_head_link (batch))
         {
-          Operation *operation = link->data;
+          GstGaioOperation *operation = link->data;
 
           g_ptr_array_add (self->batch,
                            g_bytes_new_with_free_func (operation->data,
                                                        operation->size,
-                                                       operation_free,
+                                                       (GDestroyNotify) gst_gaio_operation_free,
                                                        operation));
         }
       gaio_request_writev (self->request,
@@ -254,7 +199,7 @@ submit (GstGaioWindow *self, GQueue *batch)
       gaio_request_sync (self->request, TRUE);
       break;
     }
-  operations_free (batch);
+  gst_gaio_operations_free (batch);
 }
 
 static void
@@ -316,7 +261,7 @@ fail (GstGaioWindow *self, gsize n_written, const GError *error)
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
 
-  operations_free (&dropped);
+  gst_gaio_operations_free (&dropped);
 }
 
 static void
@@ -411,7 +356,7 @@ take_credit_locked (GstGaioWindow *self, gsize size, gsize cost)
 }
 
 static void
-queue_locked (GstGaioWindow *self, Operation *operation)
+queue_locked (GstGaioWindow *self, GstGaioOperation *operation)
 {
   if (self->queue.length == 0)
     self->oldest_ns = gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC);
@@ -432,158 +377,39 @@ publish (GstGaioWindow *self, GQueue *operations)
       for (GList *link = g_queue_pop_head_link (operations); link != NULL;
            link = g_queue_pop_head_link (operations))
         {
-          Operation *operation = link->data;
-          Operation *last = g_queue_peek_tail (&self->queue);
+          GstGaioOperation *operation = link->data;
+          GstGaioOperation *last = g_queue_peek_tail (&self->queue);
+          gsize size = operation->size;
 
-          /* Copies that follow each other in the file and in their chunk are one. */
-          if (last != NULL && operation->chunk != NULL && last->chunk == operation->chunk &&
-              last->data + last->size == operation->data &&
-              last->offset + last->size == operation->offset)
-            {
-              last->size += operation->size;
-              last->cost += operation->cost;
-              self->queued += operation->size;
-              operation_free (operation);
-            }
+          if (last != NULL && gst_gaio_operation_join (last, operation))
+            self->queued += size;
           else
-            {
-              queue_locked (self, operation);
-            }
+            queue_locked (self, operation);
         }
       arrange_locked (self);
       result = GST_GAIO_WINDOW_OK;
     }
   g_mutex_unlock (&self->lock);
 
-  operations_free (operations);
+  gst_gaio_operations_free (operations);
   return result;
-}
-
-static G_DEFINE_QUARK (gaio-pool-is-limited, pool_is_limited)
-
-/* The configuration can be had as a copy only, which is too much for every buffer. So the pool
- * remembers what it was found to be; we do not keep the pool. */
-static bool
-pool_is_limited (GstBufferPool *pool)
-{
-  enum { UNKNOWN, LIMITED, UNLIMITED } known;
-
-  if (pool == NULL)
-    return false;
-  known = GPOINTER_TO_INT (g_object_get_qdata (G_OBJECT (pool), pool_is_limited_quark ()));
-  if (known == UNKNOWN)
-    {
-      GstStructure *config = gst_buffer_pool_get_config (pool);
-      guint max_buffers = 0;
-
-      gst_buffer_pool_config_get_params (config, NULL, NULL, NULL, &max_buffers);
-      gst_structure_free (config);
-      known = max_buffers != 0 ? LIMITED : UNLIMITED;
-      g_object_set_qdata (G_OBJECT (pool), pool_is_limited_quark (), GINT_TO_POINTER (known));
-    }
-  return known == LIMITED;
-}
-
-/* Whether to hold the buffer and not copy it, and what it then costs. */
-static bool
-should_hold (GstBuffer *buffer, gsize size, gsize *cost)
-{
-  guint n = gst_buffer_n_memory (buffer);
-  gsize max_total = 0;
-
-  if (size < HOLD_MIN_BYTES || pool_is_limited (buffer->pool))
-    return false;
-  for (guint i = 0; i < n; i++)
-    {
-      GstMemory *memory = gst_buffer_peek_memory (buffer, i);
-
-      /* Other memory belongs to a device, which has little of it, and may be slow to read. */
-      if (!gst_memory_is_type (memory, GST_ALLOCATOR_SYSMEM))
-        return false;
-      max_total += memory->maxsize;
-    }
-  /* A small view of a large memory: the copy takes less of the window than the reference. */
-  if (max_total / 2 > size)
-    return false;
-  *cost = max_total;
-  return true;
 }
 
 static GstGaioWindowResult
 push_held (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size, gsize cost)
 {
   GQueue operations = G_QUEUE_INIT;
-  guint n = gst_buffer_n_memory (buffer);
   GstGaioWindowResult result;
 
-  for (guint i = 0; i < n; i++)
-    {
-      GstMemory *memory = gst_buffer_peek_memory (buffer, i);
-      Operation *operation;
-
-      if (memory->size == 0)
-        continue;
-      operation = operation_new (GST_GAIO_OPERATION_WRITE, offset);
-      if (!gst_memory_map (memory, &operation->map, GST_MAP_READ))
-        {
-          operation_free (operation);
-          operations_free (&operations);
-          return GST_GAIO_WINDOW_UNREADABLE;
-        }
-      operation->memory = memory;
-      operation->buffer = gst_buffer_ref (buffer);
-      operation->data = operation->map.data;
-      operation->size = operation->map.size;
-      offset += operation->size;
-      g_queue_push_tail_link (&operations, &operation->link);
-    }
-  /* The cost is that of the whole buffer: the first of its memories carries it. */
-  ((Operation *) operations.head->data)->cost = cost;
-
+  if (!gst_gaio_operations_hold (&operations, buffer, offset, cost))
+    return GST_GAIO_WINDOW_UNREADABLE;
   g_mutex_lock (&self->lock);
   result = take_credit_locked (self, size, cost);
   g_mutex_unlock (&self->lock);
   if (result == GST_GAIO_WINDOW_OK)
     return publish (self, &operations);
-  operations_free (&operations);
+  gst_gaio_operations_free (&operations);
   return result;
-}
-
-/* Appends `size` bytes to the chunks, as one operation for each chunk they touch. */
-static void
-copy (GstGaioWindow *self,
-      const guint8 *data,
-      gsize size,
-      guint64 *offset,
-      GQueue *operations)
-{
-  while (size > 0)
-    {
-      Operation *operation;
-      gsize n;
-
-      if (self->tail != NULL && self->tail_used == self->tail->capacity)
-        g_clear_pointer (&self->tail, gst_gaio_chunk_unref);
-      if (self->tail == NULL)
-        {
-          self->tail = gst_gaio_chunk_new (self->chunks);
-          self->tail_used = 0;
-        }
-
-      n = MIN (size, self->tail->capacity - self->tail_used);
-      memcpy (self->tail->data + self->tail_used, data, n);
-      operation = operation_new (GST_GAIO_OPERATION_WRITE, *offset);
-      operation->chunk = gst_gaio_chunk_ref (self->tail);
-      operation->data = self->tail->data + self->tail_used;
-      operation->size = n;
-      operation->cost = n;
-      g_queue_push_tail_link (operations, &operation->link);
-
-      self->tail_used += n;
-      *offset += n;
-      data += n;
-      size -= n;
-    }
 }
 
 /* Adds a small buffer to the copy at the end of the queue, when it continues that in the file and
@@ -592,17 +418,17 @@ copy (GstGaioWindow *self,
 static bool
 push_joined (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size)
 {
-  Operation *last;
+  GstGaioOperation *last;
   bool joined = false;
 
-  if (self->tail == NULL || size > self->tail->capacity - self->tail_used ||
+  if (self->tail.chunk == NULL || size > self->tail.chunk->capacity - self->tail.used ||
       gst_buffer_n_memory (buffer) != 1)
     return false;
 
   g_mutex_lock (&self->lock);
   last = g_queue_peek_tail (&self->queue);
-  if (last != NULL && last->chunk == self->tail &&
-      last->data + last->size == self->tail->data + self->tail_used &&
+  if (last != NULL && last->chunk == self->tail.chunk &&
+      last->data + last->size == self->tail.chunk->data + self->tail.used &&
       last->offset + last->size == offset && has_room_locked (self, size))
     {
       GstMemory *memory = gst_buffer_peek_memory (buffer, 0);
@@ -610,9 +436,9 @@ push_joined (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size)
 
       if (gst_memory_map (memory, &map, GST_MAP_READ))
         {
-          memcpy (self->tail->data + self->tail_used, map.data, size);
+          memcpy (self->tail.chunk->data + self->tail.used, map.data, size);
           gst_memory_unmap (memory, &map);
-          self->tail_used += size;
+          self->tail.used += size;
           last->size += size;
           last->cost += size;
           self->queued += size;
@@ -630,43 +456,32 @@ static GstGaioWindowResult
 push_copied (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size)
 {
   GQueue operations = G_QUEUE_INIT;
-  guint n = gst_buffer_n_memory (buffer);
   GstGaioWindowResult result;
 
+  /* The credit goes first here: a copy takes memory. */
   g_mutex_lock (&self->lock);
   result = take_credit_locked (self, size, size);
   g_mutex_unlock (&self->lock);
   if (result != GST_GAIO_WINDOW_OK)
     return result;
 
-  for (guint i = 0; i < n; i++)
+  if (gst_gaio_operations_copy (&operations, &self->tail, buffer, offset))
     {
-      GstMemory *memory = gst_buffer_peek_memory (buffer, i);
-      GstMapInfo map;
-
-      if (memory->size == 0)
-        continue;
-      if (!gst_memory_map (memory, &map, GST_MAP_READ))
-        {
-          operations_free (&operations);
-          g_mutex_lock (&self->lock);
-          if (!self->failed)
-            {
-              self->stats.accepted -= size;
-              self->stats.level -= size;
-              self->stats.held -= size;
-            }
-          g_mutex_unlock (&self->lock);
-          return GST_GAIO_WINDOW_UNREADABLE;
-        }
-      copy (self, map.data, map.size, &offset, &operations);
-      gst_memory_unmap (memory, &map);
+      g_mutex_lock (&self->lock);
+      self->stats.copied += size;
+      g_mutex_unlock (&self->lock);
+      return publish (self, &operations);
     }
 
   g_mutex_lock (&self->lock);
-  self->stats.copied += size;
+  if (!self->failed)
+    {
+      self->stats.accepted -= size;
+      self->stats.level -= size;
+      self->stats.held -= size;
+    }
   g_mutex_unlock (&self->lock);
-  return publish (self, &operations);
+  return GST_GAIO_WINDOW_UNREADABLE;
 }
 
 GstGaioWindowResult
@@ -677,9 +492,9 @@ gst_gaio_window_push (GstGaioWindow *self, GstBuffer *buffer, guint64 offset)
 
   if (size == 0)
     return GST_GAIO_WINDOW_OK;
-  if (should_hold (buffer, size, &cost))
+  if (gst_gaio_should_hold (buffer, size, &cost))
     return push_held (self, buffer, offset, size, cost);
-  if (size < HOLD_MIN_BYTES && push_joined (self, buffer, offset, size))
+  if (size < GST_GAIO_HOLD_MIN_BYTES && push_joined (self, buffer, offset, size))
     return GST_GAIO_WINDOW_OK;
   return push_copied (self, buffer, offset, size);
 }
@@ -697,19 +512,19 @@ gst_gaio_window_truncate (GstGaioWindow *self, guint64 length)
       self->queued = 0;
       for (GList *link = dropped.head; link != NULL; link = link->next)
         {
-          Operation *operation = link->data;
+          GstGaioOperation *operation = link->data;
 
           self->stats.lost += operation->size;
           self->stats.level -= operation->size;
           self->stats.held -= operation->cost;
         }
-      queue_locked (self, operation_new (GST_GAIO_OPERATION_TRUNCATE, length));
+      queue_locked (self, gst_gaio_operation_new (GST_GAIO_OPERATION_TRUNCATE, length));
       self->hurry = true;
       arrange_locked (self);
     }
   g_mutex_unlock (&self->lock);
 
-  operations_free (&dropped);
+  gst_gaio_operations_free (&dropped);
 }
 
 void
@@ -718,7 +533,7 @@ gst_gaio_window_sync (GstGaioWindow *self)
   g_mutex_lock (&self->lock);
   if (!self->failed)
     {
-      queue_locked (self, operation_new (GST_GAIO_OPERATION_SYNC, 0));
+      queue_locked (self, gst_gaio_operation_new (GST_GAIO_OPERATION_SYNC, 0));
       self->hurry = true;
       arrange_locked (self);
     }
@@ -818,7 +633,7 @@ gst_gaio_window_new (GaioFile *file,
   self->user_data = user_data;
   self->batch = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   /* A chunk is what the bound can be exceeded by, so a small window has small ones. */
-  self->chunks = gst_gaio_chunk_pool_new (CLAMP (max_bytes / 4, MIN_CHUNK_BYTES, MAX_CHUNK_BYTES),
+  self->tail.pool = gst_gaio_chunk_pool_new (CLAMP (max_bytes / 4, MIN_CHUNK_BYTES, MAX_CHUNK_BYTES),
                                           MAX_IDLE_CHUNKS);
   g_queue_init (&self->queue);
   g_mutex_init (&self->lock);
@@ -838,10 +653,10 @@ gst_gaio_window_free (GstGaioWindow *self)
   g_object_unref (self->pump_bh);
   gaio_request_unref (self->request);
 
-  operations_free (&self->queue);
+  gst_gaio_operations_free (&self->queue);
   g_ptr_array_unref (self->batch);
-  g_clear_pointer (&self->tail, gst_gaio_chunk_unref);
-  gst_gaio_chunk_pool_unref (self->chunks);
+  g_clear_pointer (&self->tail.chunk, gst_gaio_chunk_unref);
+  gst_gaio_chunk_pool_unref (self->tail.pool);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->cond);
   g_free (self);

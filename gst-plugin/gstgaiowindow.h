@@ -8,6 +8,8 @@
 #include <gaio/gaio.h>
 #include <gst/gst.h>
 
+#include "gstgaiooperation.h"
+
 G_BEGIN_DECLS
 
 typedef struct _GstGaioWindow GstGaioWindow;
@@ -20,14 +22,6 @@ typedef enum
   GST_GAIO_WINDOW_FAILED,      /* a write has failed and was reported; nothing works any more */
   GST_GAIO_WINDOW_UNREADABLE,  /* the buffer's memory cannot be mapped; nothing was done */
 } GstGaioWindowResult;
-
-/* What failed. */
-typedef enum
-{
-  GST_GAIO_OPERATION_WRITE,
-  GST_GAIO_OPERATION_TRUNCATE,
-  GST_GAIO_OPERATION_SYNC,
-} GstGaioOperationKind;
 
 /* Called once at most, in the home thread of the file's context, before anybody can see that the
  * window has failed. `offset` is that of the first byte that is not in the file. */
