@@ -633,8 +633,9 @@ gst_gaio_window_new (GaioFile *file,
   self->user_data = user_data;
   self->batch = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   /* A chunk is what the bound can be exceeded by, so a small window has small ones. */
-  self->tail.pool = gst_gaio_chunk_pool_new (CLAMP (max_bytes / 4, MIN_CHUNK_BYTES, MAX_CHUNK_BYTES),
-                                          MAX_IDLE_CHUNKS);
+  self->tail.pool =
+      gst_gaio_chunk_pool_new (CLAMP (max_bytes / 4, MIN_CHUNK_BYTES, MAX_CHUNK_BYTES),
+                               MAX_IDLE_CHUNKS);
   g_queue_init (&self->queue);
   g_mutex_init (&self->lock);
   g_cond_init (&self->cond);
