@@ -320,10 +320,12 @@ gaio_request_unref (GaioRequest *self)
 static void
 cancel_here (GaioRequest *self)
 {
-  if (!gaio_request_is_cancelled (self) || self->kind == GAIO_REQUEST_CLOSE ||
-      atomic_load_explicit (&self->state, memory_order_relaxed) != GAIO_REQUEST_RUNNING)
+  /* First of all: only a request that is running is ours to look at. One that has ended may be
+   * being submitted by another thread just now. */
+  if (atomic_load_explicit (&self->state, memory_order_acquire) != GAIO_REQUEST_RUNNING)
     return;
-  self->engine->cancel (self);
+  if (gaio_request_is_cancelled (self) && self->kind != GAIO_REQUEST_CLOSE)
+    self->engine->cancel (self);
 }
 
 static bool

@@ -1083,6 +1083,145 @@ test_nested (GaioTestLoop *loop)
   file_test_remove_dir (dir);
 }
 
+static void
+on_end_close (GaioRequest *request, gpointer user_data)
+{
+  Owner *owner = user_data;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (gaio_request_get_result (request, NULL, &error));
+  g_assert_true (gaio_file_close (owner->file, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (gaio_file_get_fd (owner->file), ==, -1);
+  owner->ended++;
+}
+
+/* What closes its file in its callback does not wait for itself. */
+static void
+test_close_in_callback (GaioTestLoop *loop)
+{
+  Owner owner = { .file = file_test_open (loop->context, "/dev/zero", "r") };
+  GaioRequest *request = gaio_request_new (owner.file, on_end_close, &owner, NULL);
+
+  gaio_request_read (request, 0, 10);
+  gaio_test_turn_until (loop, &owner.ended, 1);
+  gaio_request_unref (request);
+  g_object_unref (owner.file);
+}
+
+#define STRESS_SLOTS 16
+#define STRESS_SUBMISSIONS 500
+#define STRESS_THREADS 3
+
+typedef struct
+{
+  GaioRequest *request;
+  int busy;
+  goffset offset;
+  int *ended;
+  int *cancelled;
+} Slot;
+
+typedef struct
+{
+  Slot slots[STRESS_SLOTS];
+  guint32 seed;
+  GaioContext *context;
+  int *threads_done;
+} Worker;
+
+static void
+on_slot_end (GaioRequest *request, gpointer user_data)
+{
+  Slot *slot = user_data;
+  g_autoptr (GError) error = NULL;
+  gsize n;
+
+  if (gaio_request_get_result (request, &n, &error))
+    {
+      g_assert_cmpuint (n, ==, 50);
+      file_test_assert_pattern (gaio_request_get_data (request, NULL), slot->offset, 50);
+    }
+  else
+    {
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      g_atomic_int_inc (slot->cancelled);
+    }
+  g_atomic_int_inc (slot->ended);
+  g_atomic_int_set (&slot->busy, 0);
+}
+
+static gpointer
+stress (gpointer data)
+{
+  Worker *worker = data;
+  GRand *random = g_rand_new_with_seed (worker->seed);
+
+  for (int n = 0; n < STRESS_SUBMISSIONS;)
+    {
+      Slot *slot = &worker->slots[g_rand_int_range (random, 0, STRESS_SLOTS)];
+
+      if (g_atomic_int_get (&slot->busy))
+        {
+          if (g_rand_int_range (random, 0, 4) == 0)
+            gaio_request_cancel (slot->request);
+          else
+            g_thread_yield ();
+          continue;
+        }
+      g_atomic_int_set (&slot->busy, 1);
+      slot->offset = g_rand_int_range (random, 0, 9000);
+      gaio_request_read (slot->request, slot->offset, 50);
+      n++;
+    }
+  g_rand_free (random);
+  g_atomic_int_inc (worker->threads_done);
+  gaio_context_notify (worker->context);
+  return NULL;
+}
+
+/* Submissions and cancels from several threads at once, of requests that are used again and again:
+ * as many ends as submissions, and each with what was asked for. */
+static void
+test_stress (GaioTestLoop *loop)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = file_test_make_file (dir, "a", 10000);
+  GaioFile *file = file_test_open (loop->context, path, "r");
+  Worker workers[STRESS_THREADS];
+  GThread *threads[STRESS_THREADS];
+  int threads_done = 0;
+  int ended = 0;
+  int cancelled = 0;
+
+  for (int i = 0; i < STRESS_THREADS; i++)
+    {
+      workers[i] = (Worker){ .seed = g_test_rand_int (),
+                             .context = loop->context,
+                             .threads_done = &threads_done };
+      for (int j = 0; j < STRESS_SLOTS; j++)
+        {
+          Slot *slot = &workers[i].slots[j];
+
+          slot->ended = &ended;
+          slot->cancelled = &cancelled;
+          slot->request = gaio_request_new (file, on_slot_end, slot, NULL);
+        }
+      threads[i] = g_thread_new ("stress", stress, &workers[i]);
+    }
+  gaio_test_turn_until (loop, &ended, STRESS_THREADS * STRESS_SUBMISSIONS);
+  for (int i = 0; i < STRESS_THREADS; i++)
+    g_thread_join (threads[i]);
+  gaio_test_settle (loop);
+  g_assert_cmpint (ended, ==, STRESS_THREADS * STRESS_SUBMISSIONS);
+  g_assert_cmpint (cancelled, <, ended);
+  for (int i = 0; i < STRESS_THREADS; i++)
+    for (int j = 0; j < STRESS_SLOTS; j++)
+      gaio_request_unref (workers[i].slots[j].request);
+  g_object_unref (file);
+  file_test_remove_dir (dir);
+}
+
 /* The child has a copy of the loop, but the ring and the threads are the parent's. */
 static void
 test_fork (GaioTestLoop *loop)
@@ -1270,6 +1409,8 @@ main (int argc, char **argv)
                                test_pipes_do_not_block_files);
   gaio_test_add_engine_matrix ("/request/append", test_append);
   gaio_test_add_engine_matrix ("/request/nested", test_nested);
+  gaio_test_add_engine_matrix ("/request/close-in-callback", test_close_in_callback);
+  gaio_test_add_engine_matrix ("/request/stress", test_stress);
   gaio_test_add_engine_matrix ("/request/fork", test_fork);
   gaio_test_add ("/request/size-limit", test_size_limit);
   gaio_test_add ("/request/ring-breaks", test_ring_breaks);
