@@ -28,7 +28,7 @@ async void work (string path) throws Error
     }
   catch (IOError.NOT_DIRECTORY error)
     {
-      assert (Gaio.error_get_errno (error) == 20);
+      assert (Gaio.Error.get_errno (error) == 20);
     }
 }
 

@@ -31,6 +31,8 @@ run_to_eos (GstElement *pipeline)
                    GST_STATE_CHANGE_SUCCESS);
 }
 
+static GstElement *parse (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
 static GstElement *
 parse (const char *format, ...)
 {
