@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include <gaio/base/gaio-fork-private.h>
 #include <gaio/file/gaio-file.h>
 #include <gaio/loop/gaio-context-private.h>
 
@@ -17,9 +18,6 @@ typedef struct _GaioEngineState GaioEngineState;
 
 /* In `uses`, above the count: no new user may touch the descriptor. */
 #define GAIO_FILE_CLOSING (1u << 31)
-
-/* How often this process is a child of the one that it was, by fork(2). */
-extern atomic_uint gaio_file_fork_count;
 
 struct _GaioFile
 {

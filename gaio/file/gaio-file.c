@@ -49,15 +49,7 @@ enum
 
 static GParamSpec *props[N_PROPS];
 
-atomic_uint gaio_file_fork_count;
-
 G_DEFINE_FINAL_TYPE (GaioFile, gaio_file, G_TYPE_OBJECT)
-
-static void
-count_fork (void)
-{
-  atomic_fetch_add_explicit (&gaio_file_fork_count, 1, memory_order_relaxed);
-}
 
 static void
 gaio_file_constructed (GObject *object)
@@ -70,7 +62,7 @@ gaio_file_constructed (GObject *object)
   if (self->context == NULL)
     return; /* out of descriptors; gaio_request_new() then refuses */
   self->queue = gaio_bh_queue_ref (gaio_context_get_bh_queue (self->context));
-  self->fork_count = atomic_load (&gaio_file_fork_count);
+  self->fork_count = gaio_fork_get_count ();
 }
 
 static void
@@ -191,7 +183,6 @@ gaio_file_class_init (GaioFileClass *klass)
                                              G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
 
   g_object_class_install_properties (object_class, N_PROPS, props);
-  pthread_atfork (NULL, NULL, count_fork);
 }
 
 static void

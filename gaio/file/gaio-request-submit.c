@@ -134,8 +134,7 @@ fail (GaioRequest *self, int result, GaioRequestFailure failure)
 static bool
 is_after_fork (GaioFile *file)
 {
-  return G_UNLIKELY (file->fork_count !=
-                     atomic_load_explicit (&gaio_file_fork_count, memory_order_relaxed));
+  return G_UNLIKELY (file->fork_count != gaio_fork_get_count ());
 }
 
 static G_ALWAYS_INLINE inline void

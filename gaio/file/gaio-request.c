@@ -43,6 +43,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <gaio/base/gaio-debug-private.h>
 #include <gaio/file/gaio-engine-private.h>
@@ -259,7 +260,10 @@ gaio_request_new (GaioFile *file, GaioRequestFunc func, gpointer user_data, GDes
   g_return_val_if_fail (GAIO_IS_FILE (file), NULL);
   g_return_val_if_fail (file->context != NULL, NULL);
 
-  self = g_new0 (GaioRequest, 1);
+  /* Not g_new0(): the C library's calloc() does not use its cache of small pieces, which makes it
+   * several times dearer. */
+  self = g_malloc (sizeof (GaioRequest));
+  memset (self, 0, sizeof (GaioRequest));
   atomic_init (&self->refs, 1);
   self->file = g_object_ref (file);
   self->func = func;
