@@ -9,10 +9,12 @@
  * GMainContext and ends there; returning the task in the home thread would be less code, but might
  * leave the last reference to it, and to what a language binding hangs on it, to the wrong thread.
  *
- * The cancellable is tied before the submission and looked at again after it. A cancel in between
- * finds an idle request, which is nothing; the second look makes up for it. The handler does no
- * more than gaio_request_cancel(), which never waits and never calls back, so it is taken off with
- * a plain disconnect and cannot deadlock as g_cancellable_disconnect() can. */
+ * A cancellable gets one handler, at its first use, and a list of the requests that it would cancel:
+ * to connect and disconnect a handler for each request costs more than the request does, and is
+ * slower the more requests share the cancellable. The request is put on the list before the
+ * submission and the cancellable looked at again after it. A cancel in between finds an idle
+ * request, which is nothing; the second look makes up for it. The handler does no more than
+ * gaio_request_cancel(), which never waits and never calls back. */
 
 #include "config.h"
 
@@ -37,23 +39,104 @@ return_call (gpointer data)
 }
 
 static void
-on_request_end (GaioRequest *self, gpointer user_data)
-{
-  if (self->cancel_handler != 0)
-    g_signal_handler_disconnect (self->cancellable, self->cancel_handler);
-  gaio_file_task_deliver (self->task, return_call, self, end_call);
-}
-
-static void
-on_cancelled (GCancellable *cancellable, gpointer request)
-{
-  gaio_request_cancel (request);
-}
-
-static void
 unref_request (gpointer request)
 {
   gaio_request_unref (request);
+}
+
+/* The requests that a cancellable would cancel. It lives as long as the cancellable, which each of
+ * them holds. */
+typedef struct
+{
+  GMutex lock;
+  GQueue requests; /* their `cancel_link`s; under the lock */
+} Cancels;
+
+static GMutex cancels_lock; /* of making one */
+
+static void
+cancels_free (gpointer data)
+{
+  Cancels *self = data;
+
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+static void
+on_cancelled (GCancellable *cancellable, gpointer data)
+{
+  g_autoptr (GPtrArray) requests = g_ptr_array_new_with_free_func (unref_request);
+  Cancels *self = data;
+
+  g_mutex_lock (&self->lock);
+  for (GList *l = self->requests.head; l != NULL; l = l->next)
+    g_ptr_array_add (requests, gaio_request_ref (l->data));
+  g_mutex_unlock (&self->lock);
+  for (guint i = 0; i < requests->len; i++)
+    gaio_request_cancel (requests->pdata[i]);
+}
+
+static GQuark
+cancels_quark (void)
+{
+  static gsize quark;
+
+  if (g_once_init_enter (&quark))
+    g_once_init_leave (&quark, g_quark_from_static_string ("gaio-cancels"));
+  return quark;
+}
+
+static Cancels *
+cancels_of (GCancellable *cancellable)
+{
+  Cancels *self = g_object_get_qdata (G_OBJECT (cancellable), cancels_quark ());
+
+  if (G_LIKELY (self != NULL))
+    return self;
+
+  g_mutex_lock (&cancels_lock);
+  self = g_object_get_qdata (G_OBJECT (cancellable), cancels_quark ());
+  if (self == NULL)
+    {
+      self = g_new0 (Cancels, 1);
+      g_mutex_init (&self->lock);
+      g_signal_connect (cancellable, "cancelled", G_CALLBACK (on_cancelled), self);
+      g_object_set_qdata_full (G_OBJECT (cancellable), cancels_quark (), self, cancels_free);
+    }
+  g_mutex_unlock (&cancels_lock);
+  return self;
+}
+
+static void
+tie (GaioRequest *self, GCancellable *cancellable)
+{
+  Cancels *cancels = cancels_of (cancellable);
+
+  self->cancellable = g_object_ref (cancellable);
+  self->cancel_link.data = self;
+  g_mutex_lock (&cancels->lock);
+  g_queue_push_tail_link (&cancels->requests, &self->cancel_link);
+  g_mutex_unlock (&cancels->lock);
+}
+
+static void
+untie (GaioRequest *self)
+{
+  Cancels *cancels = cancels_of (self->cancellable);
+
+  g_mutex_lock (&cancels->lock);
+  g_queue_unlink (&cancels->requests, &self->cancel_link);
+  g_mutex_unlock (&cancels->lock);
+  self->cancel_link.data = NULL;
+}
+
+static void
+on_request_end (GaioRequest *self, gpointer user_data)
+{
+  if (self->cancel_link.data != NULL)
+    untie (self);
+  gaio_file_task_deliver (self->task, return_call, self, end_call);
 }
 
 GaioRequest *
@@ -83,13 +166,7 @@ gaio_file_task_begin (GTask *task, GaioFile *file, GaioFileTaskFunc func)
     }
   self = gaio_file_task_begin_anyway (task, file, func);
   if (cancellable != NULL)
-    {
-      self->cancellable = g_object_ref (cancellable);
-      self->cancel_handler = g_cancellable_connect (cancellable,
-                                                    G_CALLBACK (on_cancelled),
-                                                    gaio_request_ref (self),
-                                                    unref_request);
-    }
+    tie (self, cancellable);
   return self;
 }
 

@@ -101,7 +101,7 @@ struct _GaioRequest
   /* of a task, see gaio-file-task.c; here, since an allocation more would cost as much as a read */
   GTask *task; /* a reference */
   void (*task_func) (GTask *task, GaioRequest *self);
-  gulong cancel_handler;
+  GList cancel_link; /* in the list of its cancellable; its data is NULL when it is in none */
 
   /* how it gets about */
   GaioBhNode node;        /* to the home thread */

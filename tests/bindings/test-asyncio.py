@@ -415,6 +415,33 @@ class Cancelling(Case):
 
         asyncio.run(main())
 
+    def test_one_cancellable_for_many(self):
+        async def main():
+            pipes = [os.pipe() for _ in range(20)]
+            files = [self.file_of_fd(reader) for reader, _ in pipes]
+            cancellable, other = Gio.Cancellable(), Gio.Cancellable()
+            reads = [file.read_bytes(0, 100, cancellable=cancellable) for file in files]
+            spared = self.file_of_fd(os.dup(pipes[0][0]))
+            kept = spared.read_bytes(0, 100, cancellable=other)
+            await asyncio.sleep(0.01)
+            cancellable.cancel()
+            if Gaio.Context.ref_thread_default().get_engine() == Gaio.Engine.THREADS:
+                # A read in a thread may have to be let go.
+                for _, writer in pipes:
+                    os.write(writer, b"x")
+            for result in await asyncio.gather(*reads, return_exceptions=True):
+                if result != b"x":
+                    self.assertIsInstance(result, OSError)
+                    self.assert_errno(result, errno.ECANCELED)
+            os.write(pipes[0][1], b"y")
+            self.assertIn(await kept, (b"x", b"y", b"xy"))
+            for file in files + [spared]:
+                await file.close()
+            for _, writer in pipes:
+                os.close(writer)
+
+        asyncio.run(main())
+
     def test_end_of_the_loop_with_reads_in_flight(self):
         pipes = []
 
