@@ -169,6 +169,65 @@ g_main_context_invoke (GMainContext *context, GSourceFunc function, gpointer dat
   REAL (g_main_context_invoke) (context, function, data);
 }
 
+/* To change an attached source takes the lock of its context, and wakes it by an eventfd that
+ * another thread may have made. */
+static void
+change (GSource *source)
+{
+  GMainContext *context = g_source_is_destroyed (source) ? NULL : g_source_get_context (source);
+
+  if (context != NULL)
+    {
+      acquire (context);
+      release (context);
+    }
+}
+
+gpointer
+g_source_add_unix_fd (GSource *source, gint fd, GIOCondition events)
+{
+  change (source);
+  return REAL (g_source_add_unix_fd) (source, fd, events);
+}
+
+void
+g_source_modify_unix_fd (GSource *source, gpointer tag, GIOCondition events)
+{
+  change (source);
+  REAL (g_source_modify_unix_fd) (source, tag, events);
+}
+
+void
+g_source_remove_unix_fd (GSource *source, gpointer tag)
+{
+  change (source);
+  REAL (g_source_remove_unix_fd) (source, tag);
+}
+
+void
+g_source_set_ready_time (GSource *source, gint64 ready_time)
+{
+  change (source);
+  REAL (g_source_set_ready_time) (source, ready_time);
+}
+
+void
+g_source_destroy (GSource *source)
+{
+  change (source);
+  REAL (g_source_destroy) (source);
+}
+
+void
+g_main_context_wakeup (GMainContext *context)
+{
+  GMainContext *which = context != NULL ? context : g_main_context_default ();
+
+  acquire (which);
+  release (which);
+  REAL (g_main_context_wakeup) (context);
+}
+
 /* liburing maps and unmaps its rings by system calls of its own, so the sanitizer believes a new
  * ring at an old ring's address to be the old one. */
 static char rings;
