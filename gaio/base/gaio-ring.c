@@ -28,11 +28,10 @@
 #include "config.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <liburing.h>
 
 #include <gaio/base/gaio-debug-private.h>
+#include <gaio/base/gaio-fork-private.h>
 #include <gaio/base/gaio-ring-private.h>
 
 /* 128 submissions in one system call: at 4 KiB, more do not make a batch cheaper. The completion
@@ -60,25 +59,10 @@ struct _GaioRing
   GPtrArray *refused;   /* operations that it then had not taken, for the next reap */
 };
 
-static atomic_uint fork_count;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-
-static void
-count_fork (void)
-{
-  atomic_fetch_add_explicit (&fork_count, 1, memory_order_relaxed);
-}
-
-static void
-watch_forks (void)
-{
-  pthread_atfork (NULL, NULL, count_fork);
-}
-
 static bool
 is_foreign (GaioRing *self)
 {
-  return G_UNLIKELY (self->fork_count != atomic_load_explicit (&fork_count, memory_order_relaxed));
+  return G_UNLIKELY (self->fork_count != gaio_fork_get_count ());
 }
 
 static void
@@ -160,9 +144,8 @@ gaio_ring_new (char **reason)
       return NULL;
     }
 
-  pthread_once (&fork_once, watch_forks);
   self = g_new0 (GaioRing, 1);
-  self->fork_count = atomic_load (&fork_count);
+  self->fork_count = gaio_fork_get_count ();
   self->refused = g_ptr_array_new ();
   err = set_up (self);
   if (err < 0)
@@ -226,14 +209,15 @@ drain (GaioRing *self)
   };
 
   gaio_ring_submit (self);
-  if (self->in_flight > 0)
-    io_uring_register_sync_cancel (&self->uring, &everything);
   self->in_flight -= self->refused->len;
   while (self->in_flight > 0 && !self->broken && g_get_monotonic_time () < deadline)
     {
       struct __kernel_timespec pause = { .tv_nsec = 1000 * 1000 };
       struct io_uring_cqe *cqe;
 
+      /* Each time, since an operation on its way to a worker of the kernel is found by no cancel
+       * until it is there. */
+      io_uring_register_sync_cancel (&self->uring, &everything);
       /* In short waits, since what a thread that is gone had in flight completes from a kernel
        * worker, which wakes nobody. */
       judge (self, io_uring_submit_and_wait_timeout (&self->uring, &cqe, 1, &pause, NULL));

@@ -32,6 +32,10 @@ void gaio_waker_accept (GaioWaker *self);
 /* Thread: any. Whether there is a notification that nobody has accepted. */
 bool gaio_waker_is_notified (GaioWaker *self);
 
+/* In a forked child: an eventfd of its own, since the parent reads the other; false when the system
+ * gives none. Thread: home. */
+bool gaio_waker_begin_child (GaioWaker *self);
+
 /* The eventfd's notifier, for the loop to watch; its handler has only to clear it. */
 GaioEventNotifier *gaio_waker_get_notifier (GaioWaker *self);
 

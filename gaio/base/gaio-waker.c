@@ -44,8 +44,7 @@
 
 struct _GaioWaker
 {
-  /* immutable */
-  GaioEventNotifier *notifier;
+  GaioEventNotifier *notifier; /* immutable, but for the first turn of a forked child */
 
   /* atomic */
   atomic_int refs;
@@ -133,6 +132,18 @@ GaioEventNotifier *
 gaio_waker_get_notifier (GaioWaker *self)
 {
   return self->notifier;
+}
+
+bool
+gaio_waker_begin_child (GaioWaker *self)
+{
+  GaioEventNotifier *notifier = gaio_event_notifier_new (NULL);
+
+  if (notifier == NULL)
+    return false;
+  g_object_unref (self->notifier);
+  self->notifier = notifier;
+  return true;
 }
 
 bool

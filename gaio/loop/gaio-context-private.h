@@ -25,9 +25,9 @@ void gaio_context_end_work (GaioContext *self);
 /* Thread: home. */
 void gaio_context_drain (GaioContext *self);
 
-/* Thread: home, which then runs the context no more: after this nothing is called in it, and what
- * is submitted to it ends at once, as cancelled. */
-void gaio_context_end (GaioContext *self);
+/* Thread: home, which then runs the context no more. Gives the ring back, which is quick only in
+ * the thread that made it. */
+void gaio_context_close_ring (GaioContext *self);
 
 /* Thread: the one that will run the context. Makes it the thread's default, and the thread its
  * home; NULL undoes it. */

@@ -159,7 +159,7 @@ gaio_context_attach (GaioContext *self, GMainContext *main_context)
 
   g_return_if_fail (GAIO_IS_CONTEXT (self));
   source = gaio_core_get_source (gaio_context_get_core (self));
-  g_return_if_fail (g_source_get_context (source) == NULL);
+  g_return_if_fail (!g_source_is_destroyed (source) && g_source_get_context (source) == NULL);
 
   if (main_context == NULL)
     main_context = g_main_context_default ();

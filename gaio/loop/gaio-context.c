@@ -59,6 +59,7 @@ enum
 {
   PROP_MONITOR = 1,
   PROP_EPOLL_THRESHOLD,
+  PROP_DISPATCH_BUDGET_US,
   PROP_ENGINE,
   PROP_ENGINE_REASON,
   N_PROPS,
@@ -74,18 +75,6 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (GaioContext,
                                G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE, gaio_context_initable_init))
 
 static void
-end_source (gpointer source)
-{
-  g_source_destroy (source);
-}
-
-static void
-unref_source (gpointer source)
-{
-  g_source_unref (source);
-}
-
-static void
 gaio_context_finalize (GObject *object)
 {
   GaioContext *self = GAIO_CONTEXT (object);
@@ -96,16 +85,17 @@ gaio_context_finalize (GObject *object)
       GMainContext *registered_for = self->core->registered_for;
       GaioWaker *waker = self->core->waker;
 
-      /* The data of callbacks is freed in the home thread: the core outlives the object by a turn
-       * when that is another one, and a GMainContext runs it. */
-      if (!g_source_is_destroyed (source) && g_source_get_context (source) != NULL &&
-          gaio_waker_has_home (waker) && !gaio_waker_is_home (waker))
+      /* The data of callbacks is freed in the home thread: when that is another one, and a
+       * GMainContext runs it, the source stays there for one more turn. That GMainContext has a
+       * reference, so the source goes with it at the latest. */
+      if (gaio_core_get_main_context (self->core) != NULL && gaio_waker_has_home (waker) &&
+          !gaio_waker_is_home (waker))
         {
-          /* The home may be done with it before the call has returned. */
-          GaioBhQueue *queue = gaio_bh_queue_ref (self->core->bottom_halves);
-
-          gaio_bh_queue_invoke (queue, end_source, source, unref_source);
-          gaio_bh_queue_unref (queue);
+          gaio_waker_ref (waker);
+          atomic_store_explicit (&self->core->orphaned, true, memory_order_release);
+          g_source_unref (source);
+          gaio_waker_notify (waker);
+          gaio_waker_unref (waker);
         }
       else
         {
@@ -131,6 +121,9 @@ gaio_context_get_property (GObject *object, guint id, GValue *value, GParamSpec 
     case PROP_EPOLL_THRESHOLD:
       g_value_set_uint (value, gaio_context_get_epoll_threshold (self));
       break;
+    case PROP_DISPATCH_BUDGET_US:
+      g_value_set_uint (value, gaio_context_get_dispatch_budget_us (self));
+      break;
     case PROP_ENGINE:
       g_value_set_enum (value, gaio_context_get_engine (self));
       break;
@@ -154,6 +147,9 @@ gaio_context_set_property (GObject *object, guint id, const GValue *value, GPara
       break;
     case PROP_EPOLL_THRESHOLD:
       gaio_context_set_epoll_threshold (self, g_value_get_uint (value));
+      break;
+    case PROP_DISPATCH_BUDGET_US:
+      gaio_context_set_dispatch_budget_us (self, g_value_get_uint (value));
       break;
     case PROP_ENGINE:
       self->wanted_engine = g_value_get_enum (value);
@@ -199,6 +195,22 @@ gaio_context_class_init (GaioContextClass *klass)
                          0,
                          G_MAXUINT,
                          64,
+                         G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioContext:dispatch-budget-us: (getter get_dispatch_budget_us) (setter set_dispatch_budget_us)
+   *
+   * For how long the context may keep a [struct@GLib.MainContext] busy without a break, in
+   * microseconds; 0 for ever. In the break sources of lower priority run, such as the redraws of a
+   * window. A single callback is not interrupted.
+   */
+  properties[PROP_DISPATCH_BUDGET_US] =
+      g_param_spec_uint ("dispatch-budget-us",
+                         NULL,
+                         NULL,
+                         0,
+                         G_MAXINT,
+                         GAIO_CORE_BUDGET_US,
                          G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
 
   /**
@@ -660,6 +672,44 @@ gaio_context_set_epoll_threshold (GaioContext *self, guint n_fds)
 }
 
 /**
+ * gaio_context_get_dispatch_budget_us: (get-property dispatch-budget-us)
+ * @self: a context
+ *
+ * Gets for how long the context may keep a main context busy without a break.
+ *
+ * Thread: any.
+ *
+ * Returns: a duration in microseconds, 0 for ever
+ */
+guint
+gaio_context_get_dispatch_budget_us (GaioContext *self)
+{
+  g_return_val_if_fail (GAIO_IS_CONTEXT (self), 0);
+
+  return (guint) atomic_load (&self->core->budget_us);
+}
+
+/**
+ * gaio_context_set_dispatch_budget_us: (set-property dispatch-budget-us)
+ * @self: a context
+ * @duration_us: a duration in microseconds, 0 for ever
+ *
+ * Sets for how long the context may keep a main context busy without a break.
+ *
+ * Thread: any.
+ */
+void
+gaio_context_set_dispatch_budget_us (GaioContext *self, guint duration_us)
+{
+  int value = (int) MIN (duration_us, G_MAXINT);
+
+  g_return_if_fail (GAIO_IS_CONTEXT (self));
+
+  if (atomic_exchange (&self->core->budget_us, value) != value)
+    g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_DISPATCH_BUDGET_US]);
+}
+
+/**
  * gaio_context_get_engine: (get-property engine)
  * @self: a context
  *
@@ -801,9 +851,9 @@ gaio_context_end_work (GaioContext *self)
 }
 
 void
-gaio_context_end (GaioContext *self)
+gaio_context_close_ring (GaioContext *self)
 {
-  gaio_core_end (self->core);
+  gaio_core_close_ring (self->core);
 }
 
 void

@@ -112,6 +112,12 @@ GAIO_AVAILABLE_IN_1_0
 void gaio_context_set_epoll_threshold (GaioContext *self, guint n_fds);
 
 GAIO_AVAILABLE_IN_1_0
+guint gaio_context_get_dispatch_budget_us (GaioContext *self);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_context_set_dispatch_budget_us (GaioContext *self, guint duration_us);
+
+GAIO_AVAILABLE_IN_1_0
 GaioEngine gaio_context_get_engine (GaioContext *self);
 
 GAIO_AVAILABLE_IN_1_0

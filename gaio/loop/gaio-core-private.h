@@ -10,6 +10,9 @@
 #include <gaio/loop/gaio-foreign-private.h>
 #include <gaio/loop/gaio-timer-private.h>
 
+/* A quarter of a frame at 60 a second. */
+#define GAIO_CORE_BUDGET_US 4000
+
 typedef struct _GaioCore GaioCore;
 struct _GaioCore
 {
@@ -24,6 +27,8 @@ struct _GaioCore
   GaioEngine wanted_engine;
 
   /* atomic */
+  atomic_bool orphaned;    /* the object is gone: the home ends the core when it comes by */
+  atomic_int budget_us;    /* how long the GSource may be ready without a break */
   atomic_uint depth;       /* turns that are running, one in another; written by home */
   atomic_uint work;        /* begun and not ended */
   atomic_uint work_ended;  /* wraps */
@@ -34,7 +39,10 @@ struct _GaioCore
   GaioRing *ring;
   bool ring_tried;
   bool ring_watched;   /* by the fd table, for monitors that are not on the ring */
+  guint fork_count;    /* of the process that the descriptors belong to */
   bool source_sleeps;  /* between prepare and check of the GSource */
+  bool source_yields;  /* the GSource lets one round of its GMainContext go by */
+  gint64 busy_since_us; /* since when each round had something for the GSource; 0: it has not */
   bool foreign_sleeps; /* between two gaio_context_iterate() */
   bool iterating;      /* in gaio_context_iterate() */
   GaioForeign *foreign;
@@ -61,10 +69,12 @@ bool gaio_core_poll (GaioCore *self, bool may_block);
 int gaio_core_get_fd (GaioCore *self);
 bool gaio_core_iterate (GaioCore *self);
 
-/* Ends what the core does: no turn follows. What is pending is cancelled, and the ring is given
- * back, which is quick only in the thread that made it. Thread: home, or any when nobody is that
- * any more. */
-void gaio_core_end (GaioCore *self);
+/* Thread: any. The GMainContext that drives the core; NULL when there is none, or it has ended. */
+GMainContext *gaio_core_get_main_context (GaioCore *self);
+
+/* No turn follows: gives the ring back, which is quick only in the thread that made it.
+ * Thread: home. */
+void gaio_core_close_ring (GaioCore *self);
 
 /* The ring, made by the first call; NULL when there is none. */
 GaioRing *gaio_core_ensure_ring (GaioCore *self);

@@ -17,6 +17,7 @@
 #include "config.h"
 
 #include <gaio/base/gaio-debug-private.h>
+#include <gaio/base/gaio-fork-private.h>
 #include <gaio/loop/gaio-core-private.h>
 
 /* How many rounds of a GMainContext one gaio_core_iterate() does at most, so that the foreign loop
@@ -76,10 +77,59 @@ watch_ring (Core *core)
   gaio_fd_table_flush (core->fds, core->ring);
 }
 
+static void
+on_notified (gpointer user_data)
+{
+  gaio_event_notifier_test_and_clear (user_data);
+}
+
+static void
+watch_notifier (Core *core)
+{
+  GaioEventNotifier *notifier = gaio_waker_get_notifier (core->waker);
+
+  gaio_fd_table_set (core->fds,
+                     &(GaioFdRegistration){
+                         .fd = gaio_event_notifier_get_fd (notifier),
+                         .events = G_IO_IN,
+                         .handlers = { .read = on_notified },
+                         .user_data = notifier,
+                         .internal = true,
+                     });
+}
+
+static void foreign_forget (Core *core);
+static void foreign_end_sleep (Core *core);
+
+/* The first turn in a forked child. What the loop waits with is shared with the parent, which would
+ * miss what we take; so the child gets its own. The ring cannot be had anew: its requests are the
+ * parent's. */
+static void
+begin_child (Core *core)
+{
+  core->fork_count = gaio_fork_get_count ();
+  foreign_end_sleep (core);
+  if (core->foreign != NULL)
+    {
+      foreign_forget (core);
+      g_clear_pointer (&core->foreign, gaio_foreign_free);
+    }
+  core->ring = NULL;
+  core->ring_tried = true;
+  atomic_store (&core->engine, GAIO_ENGINE_THREADS);
+  gaio_fd_table_remove (core->fds,
+                        gaio_event_notifier_get_fd (gaio_waker_get_notifier (core->waker)));
+  gaio_fd_table_begin_child (core->fds);
+  gaio_waker_begin_child (core->waker);
+  watch_notifier (core);
+}
+
 /* Before a wait: everything that was asked for is made known to the kernel. */
 static void
 flush (Core *core)
 {
+  if (G_UNLIKELY (core->fork_count != gaio_fork_get_count ()))
+    begin_child (core);
   if (G_UNLIKELY (!core->ring_tried) &&
       (core->wanted_monitor == GAIO_MONITOR_IO_URING ||
        (core->wanted_monitor == GAIO_MONITOR_AUTO && core->wanted_engine != GAIO_ENGINE_THREADS)))
@@ -155,7 +205,7 @@ gaio_context_wake_main_context (GMainContext *main_context)
   for (GSList *l = foreign_cores; l != NULL; l = l->next)
     {
       Core *core = l->data;
-      GMainContext *own = g_source_get_context (&core->parent);
+      GMainContext *own = gaio_core_get_main_context (core);
 
       /* One that is not attached iterates whatever is its thread's default. */
       if (own == NULL || own == main_context)
@@ -266,6 +316,21 @@ gaio_core_take_home (Core *core)
   return gaio_waker_claim_home (core->waker);
 }
 
+GMainContext *
+gaio_core_get_main_context (Core *core)
+{
+  GSource *source = &core->parent;
+
+  return g_source_is_destroyed (source) ? NULL : g_source_get_context (source);
+}
+
+void
+gaio_core_close_ring (Core *core)
+{
+  gaio_fd_table_close_monitor (core->fds);
+  g_clear_pointer (&core->ring, gaio_ring_free);
+}
+
 static gboolean
 source_prepare (GSource *source, int *timeout_ms)
 {
@@ -276,6 +341,11 @@ source_prepare (GSource *source, int *timeout_ms)
   *timeout_ms = -1;
   if (!gaio_core_take_home (core))
     return FALSE;
+  if (core->source_yields || atomic_load_explicit (&core->orphaned, memory_order_acquire))
+    {
+      *timeout_ms = 0;
+      return !core->source_yields;
+    }
 
   flush (core);
   if (core->ring != NULL)
@@ -308,9 +378,46 @@ source_check (GSource *source)
   if (!gaio_waker_is_home (core->waker))
     return FALSE;
   source_end_sleep (core);
-  return gaio_waker_is_notified (core->waker) || gaio_fd_table_source_is_ready (core->fds) ||
-         gaio_bh_queue_get_timeout_ns (core->bottom_halves) >= 0 ||
-         get_timeout_ns (core) == 0;
+  if (core->source_yields)
+    {
+      core->source_yields = false;
+      return FALSE;
+    }
+  if (gaio_waker_is_notified (core->waker) || gaio_fd_table_source_is_ready (core->fds) ||
+      gaio_bh_queue_get_timeout_ns (core->bottom_halves) >= 0 || get_timeout_ns (core) == 0)
+    return TRUE;
+  core->busy_since_us = 0;
+  return FALSE;
+}
+
+static void
+end (Core *core)
+{
+  if (core->foreign != NULL)
+    foreign_forget (core);
+  /* What is pending ends as cancelled, and what comes later does so at once. */
+  gaio_timer_heap_close (core->timers);
+  gaio_bh_queue_close (core->bottom_halves);
+  g_clear_pointer (&core->foreign, gaio_foreign_free);
+  gaio_core_close_ring (core);
+  gaio_fd_table_clear (core->fds);
+}
+
+/* Sources of lower priority, such as the redraws of a window, run only in a round that finds this
+ * one not ready. So when it has been ready for so long in each round, it is not in the next. */
+static void
+take_a_break_in_time (Core *core)
+{
+  gint64 now_us = g_source_get_time (&core->parent);
+  int budget_us = atomic_load_explicit (&core->budget_us, memory_order_relaxed);
+
+  if (core->busy_since_us == 0)
+    core->busy_since_us = now_us;
+  else if (budget_us > 0 && now_us - core->busy_since_us >= budget_us)
+    {
+      core->source_yields = true;
+      core->busy_since_us = 0;
+    }
 }
 
 static gboolean
@@ -319,24 +426,18 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   Core *core = (Core *) source;
 
   source_end_sleep (core);
+  if (G_UNLIKELY (atomic_load_explicit (&core->orphaned, memory_order_acquire)) &&
+      atomic_load_explicit (&core->depth, memory_order_relaxed) == 0)
+    {
+      end (core);
+      return G_SOURCE_REMOVE;
+    }
+  take_a_break_in_time (core);
   enter_turn (core);
   gaio_fd_table_collect (core->fds);
   dispatch (core);
   leave_turn (core);
   return G_SOURCE_CONTINUE;
-}
-
-void
-gaio_core_end (Core *core)
-{
-  if (core->foreign != NULL)
-    foreign_forget (core);
-  /* What is pending ends as cancelled, and what comes later does so at once. */
-  gaio_timer_heap_close (core->timers);
-  gaio_bh_queue_close (core->bottom_halves);
-  g_clear_pointer (&core->foreign, gaio_foreign_free);
-  gaio_fd_table_close_monitor (core->fds);
-  g_clear_pointer (&core->ring, gaio_ring_free);
 }
 
 static void
@@ -346,7 +447,7 @@ source_finalize (GSource *source)
 
   if (core->waker == NULL)
     return;
-  gaio_core_end (core);
+  end (core);
   gaio_fd_table_free (core->fds);
   gaio_timer_heap_unref (core->timers);
   gaio_bh_queue_unref (core->bottom_halves);
@@ -361,17 +462,10 @@ static GSourceFuncs source_funcs = {
   .finalize = source_finalize,
 };
 
-static void
-on_notified (gpointer user_data)
-{
-  gaio_event_notifier_test_and_clear (user_data);
-}
-
 GaioCore *
 gaio_core_new (GaioMonitor monitor, GaioEngine engine, GError **error)
 {
   GaioWaker *waker = gaio_waker_new (error);
-  GaioEventNotifier *notifier;
   Core *core;
 
   if (waker == NULL)
@@ -388,19 +482,13 @@ gaio_core_new (GaioMonitor monitor, GaioEngine engine, GError **error)
   core->timers = gaio_timer_heap_new (core->bottom_halves);
   core->wanted_monitor = monitor;
   core->wanted_engine = engine;
+  core->fork_count = gaio_fork_get_count ();
+  atomic_init (&core->budget_us, GAIO_CORE_BUDGET_US);
   core->fds = gaio_fd_table_new (core->bottom_halves, &core->parent, core->wanted_monitor);
   if (core->wanted_engine == GAIO_ENGINE_THREADS)
     use_engine (core, GAIO_ENGINE_THREADS, g_strdup ("threads were asked for"));
 
-  notifier = gaio_waker_get_notifier (waker);
-  gaio_fd_table_set (core->fds,
-                     &(GaioFdRegistration){
-                         .fd = gaio_event_notifier_get_fd (notifier),
-                         .events = G_IO_IN,
-                         .handlers = { .read = on_notified },
-                         .user_data = notifier,
-                         .internal = true,
-                     });
+  watch_notifier (core);
   return core;
 }
 
@@ -434,8 +522,9 @@ gaio_core_iterate (Core *core)
   /* Awake for all the turns below, and for what other sources ask for between them. */
   core->iterating = true;
   foreign_end_sleep (core);
-  if (g_source_get_context (&core->parent) != NULL)
-    main_context = g_main_context_ref (g_source_get_context (&core->parent));
+  main_context = gaio_core_get_main_context (core);
+  if (main_context != NULL)
+    g_main_context_ref (main_context);
   else
     {
       progress = gaio_core_poll (core, false);

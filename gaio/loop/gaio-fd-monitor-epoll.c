@@ -7,18 +7,26 @@
  * Any thread changes the set under the table's lock, at once: a descriptor must be out of the set
  * before its owner closes it, or a duplicate of it would be reported for ever.
  *
+ * Where the owner closed it first all the same, the kernel may go on to report it for a duplicate
+ * that is still open. So an event does not carry a pointer but the descriptor and a number that no
+ * two nodes share, and one that belongs to no node has the set made anew.
+ *
  * epoll refuses regular files, which poll(2) calls always ready; so does this monitor.
+ *
+ * A forked child shares the set with its parent and so leaves it alone; the table opens another.
  *
  * The only file that includes <sys/epoll.h>. */
 
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include <gaio/base/gaio-debug-private.h>
+#include <gaio/base/gaio-fork-private.h>
 #include <gaio/loop/gaio-clock.h>
 #include <gaio/loop/gaio-fd-monitor-private.h>
 
@@ -33,9 +41,12 @@ typedef struct
   GSource *source;
   int fd;
   gpointer source_tag;
+  guint fork_count;
 
   /* under the table's lock */
+  GPtrArray *nodes;   /* by descriptor, NULL where there is none */
   GPtrArray *regular; /* nodes of regular files */
+  guint32 last_number;
 
   atomic_uint n_regular; /* the length of `regular`, to be read without the lock */
 } EpollMonitor;
@@ -54,6 +65,8 @@ epoll_open (GaioRing *ring, GSource *source)
   self = g_new0 (EpollMonitor, 1);
   self->source = source;
   self->fd = fd;
+  self->fork_count = gaio_fork_get_count ();
+  self->nodes = g_ptr_array_new ();
   self->regular = g_ptr_array_new ();
   if (!g_source_is_destroyed (source))
     self->source_tag = g_source_add_unix_fd (source, fd, G_IO_IN);
@@ -68,6 +81,7 @@ epoll_close (GaioFdMonitor *monitor)
   if (self->source_tag != NULL && !g_source_is_destroyed (self->source))
     g_source_remove_unix_fd (self->source, self->source_tag);
   close (self->fd);
+  g_ptr_array_unref (self->nodes);
   g_ptr_array_unref (self->regular);
   g_free (self);
 }
@@ -76,9 +90,16 @@ static bool
 add (EpollMonitor *self, GaioFdNode *node)
 {
   /* The GIOConditions are the values of poll(2), and so are epoll's. */
-  struct epoll_event event = { .events = node->events, .data.ptr = node };
-
+  struct epoll_event event = {
+    .events = node->events,
+    .data.u64 = (guint64) ++self->last_number << 32 | (guint32) node->fd,
+  };
   int err;
+
+  node->epoll_number = self->last_number;
+  if (self->nodes->len <= (guint) node->fd)
+    g_ptr_array_set_size (self->nodes, MAX (node->fd + 1, (int) self->nodes->len * 2));
+  self->nodes->pdata[node->fd] = node;
 
   if (epoll_ctl (self->fd, EPOLL_CTL_ADD, node->fd, &event) == 0)
     return true;
@@ -101,8 +122,11 @@ epoll_update (GaioFdMonitor *monitor, GaioFdNode *removed, GaioFdNode *added)
 {
   EpollMonitor *self = (EpollMonitor *) monitor;
 
+  if (self->fork_count != gaio_fork_get_count ())
+    return true;
   if (removed != NULL)
     {
+      self->nodes->pdata[removed->fd] = NULL;
       if (g_ptr_array_remove_fast (self->regular, removed))
         atomic_store (&self->n_regular, self->regular->len);
       else
@@ -138,10 +162,29 @@ wait_ns (int fd, struct epoll_event *events, gint64 timeout_ns)
   return epoll_wait (fd, events, MAX_EVENTS, (int) MIN (timeout_ms, G_MAXINT));
 }
 
+/* The set keeps its number: the GSource, or a foreign loop, knows it by that. */
+static void
+make_anew_locked (EpollMonitor *self)
+{
+  int fd = epoll_create1 (EPOLL_CLOEXEC);
+
+  if (fd < 0)
+    return; /* the next wait comes by here again */
+  gaio_debug (LOOP, "a descriptor was closed before its handler was removed");
+  dup3 (fd, self->fd, O_CLOEXEC);
+  close (fd);
+  g_ptr_array_set_size (self->regular, 0);
+  for (guint i = 0; i < self->nodes->len; i++)
+    if (self->nodes->pdata[i] != NULL)
+      add (self, self->nodes->pdata[i]);
+  atomic_store (&self->n_regular, self->regular->len);
+}
+
 static void
 report (EpollMonitor *self, gint64 timeout_ns)
 {
   struct epoll_event events[MAX_EVENTS];
+  bool is_stale = false;
   gint64 end_ns = timeout_ns > 0 ? gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) + timeout_ns : 0;
   int n_ready;
 
@@ -161,8 +204,24 @@ report (EpollMonitor *self, gint64 timeout_ns)
   while ((n_ready = wait_ns (self->fd, events, timeout_ns)) < 0 && errno == EINTR)
     if (timeout_ns > 0)
       timeout_ns = MAX (end_ns - gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC), 0);
-  for (int i = 0; i < n_ready; i++)
-    gaio_fd_node_set_ready (events[i].data.ptr, events[i].events);
+  if (n_ready <= 0)
+    return;
+
+  g_mutex_lock (self->parent.lock);
+  for (int i = 0; i < n_ready && !is_stale; i++)
+    {
+      guint32 fd = (guint32) events[i].data.u64;
+      GaioFdNode *node = fd < self->nodes->len ? self->nodes->pdata[fd] : NULL;
+
+      if (node != NULL && node->epoll_number == events[i].data.u64 >> 32)
+        gaio_fd_node_set_ready (node, events[i].events);
+      else
+        is_stale = true;
+    }
+  /* Either the node was removed since epoll_wait, or its descriptor was closed too early. */
+  if (is_stale)
+    make_anew_locked (self);
+  g_mutex_unlock (self->parent.lock);
 }
 
 static void

@@ -45,7 +45,8 @@ struct _GaioFdNode
   bool polled;            /* that the kernel has: it may report the node, so that must stay */
   bool poll_cancelled;    /* and is to give back */
 
-  gpointer source_tag; /* poll: its GPollFD in the GSource; under the table's lock */
+  gpointer source_tag;  /* poll: its GPollFD in the GSource; under the table's lock */
+  guint32 epoll_number; /* epoll: of this registration; under the table's lock */
 };
 
 /* Thread: home. Reports a node as ready: puts it on the list that the monitor was opened with. */
@@ -60,7 +61,7 @@ struct _GaioFdMonitorOps
    * Thread: home; the table's lock is held. */
   GaioFdMonitor *(*open) (GaioRing *ring, GSource *source);
 
-  /* Ends it, after every node has been removed by update(). Thread: home, lock held. */
+  /* Ends it; the nodes that it still watches are forgotten. Thread: home, lock held. */
   void (*close) (GaioFdMonitor *self);
 
   /* From now on watch `added` and not `removed`; either may be NULL. Both are of one descriptor.

@@ -14,8 +14,11 @@ GaioFdTable *gaio_fd_table_new (GaioBhQueue *queue, GSource *source, GaioMonitor
 void gaio_fd_table_free (GaioFdTable *self);
 
 /* No wait follows. The ring goes after it, since the kernel holds polls that point to nodes, and
- * the table after the ring. Thread: as gaio_core_end(). */
+ * the handlers after the ring. Thread: home, or any when nobody is that any more. */
 void gaio_fd_table_close_monitor (GaioFdTable *self);
+
+/* Frees all handlers, with their data, after the monitor and the ring are gone. Thread: same. */
+void gaio_fd_table_clear (GaioFdTable *self);
 
 typedef struct
 {
@@ -58,6 +61,9 @@ bool gaio_fd_table_dispatch (GaioFdTable *self);
 
 /* Frees removed handlers, with their data. Not while an outer turn may still look at them. */
 void gaio_fd_table_bury (GaioFdTable *self);
+
+/* In a forked child: the next flush opens a monitor of its own. */
+void gaio_fd_table_begin_child (GaioFdTable *self);
 
 /* From now on use only a monitor that has a descriptor, and get that after the next flush; -1
  * when the system gives none. */

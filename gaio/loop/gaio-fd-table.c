@@ -47,6 +47,7 @@ struct _GaioFdTable
   bool monitor_failed;    /* it could not take a node */
   bool epoll_failed;
   bool needs_fd;
+  bool is_child; /* the monitor is of the parent of this process: open another */
 
   atomic_uint n_retired;  /* the length of `retired`, to be read without the lock */
   atomic_int type;        /* GaioMonitor of `monitor`, or GAIO_MONITOR_AUTO; as before */
@@ -93,24 +94,48 @@ gaio_fd_table_close_monitor (GaioFdTable *self)
   g_mutex_lock (&self->lock);
   if (self->monitor != NULL)
     {
-      for (GList *link = self->live.head; link != NULL; link = link->next)
-        self->monitor->ops->update (self->monitor, link->data, NULL);
       self->monitor->ops->close (self->monitor);
       self->monitor = NULL;
     }
   g_mutex_unlock (&self->lock);
 }
 
+/* The first of a list of nodes, taken out of it. */
+static GaioFdNode *
+steal_node (GaioFdTable *self, GQueue *list)
+{
+  GaioFdNode *node = NULL;
+  GList *link;
+
+  g_mutex_lock (&self->lock);
+  link = g_queue_pop_head_link (list);
+  if (link != NULL)
+    {
+      node = link->data;
+      if (self->by_fd->pdata[node->fd] == node)
+        self->by_fd->pdata[node->fd] = NULL;
+    }
+  g_mutex_unlock (&self->lock);
+  return node;
+}
+
+void
+gaio_fd_table_clear (GaioFdTable *self)
+{
+  GaioFdNode *node;
+
+  g_queue_init (&self->ready);
+  while ((node = steal_node (self, &self->live)) != NULL)
+    free_node (node);
+  while ((node = steal_node (self, &self->retired)) != NULL)
+    free_node (node);
+}
+
 void
 gaio_fd_table_free (GaioFdTable *self)
 {
-  GList *link;
-
   gaio_fd_table_close_monitor (self);
-  while ((link = g_queue_pop_head_link (&self->live)) != NULL)
-    free_node (link->data);
-  while ((link = g_queue_pop_head_link (&self->retired)) != NULL)
-    free_node (link->data);
+  gaio_fd_table_clear (self);
   g_ptr_array_unref (self->by_fd);
   g_mutex_clear (&self->lock);
   gaio_bh_queue_unref (self->queue);
@@ -266,6 +291,7 @@ open_locked (GaioFdTable *self, const GaioFdMonitorOps *ops, GaioRing *ring)
                                                 : "io_uring");
 
   self->monitor_failed = false;
+  self->is_child = false;
   for (GList *link = self->live.head; link != NULL; link = link->next)
     {
       GaioFdNode *node = link->data;
@@ -295,7 +321,7 @@ gaio_fd_table_flush (GaioFdTable *self, GaioRing *ring)
 {
   GaioFdMonitor *monitor = self->monitor;
   bool ring_is_lost = monitor != NULL && monitor->ops == &gaio_fd_monitor_uring &&
-                      !gaio_ring_is_usable (ring);
+                      (ring == NULL || !gaio_ring_is_usable (ring));
 
   if (!atomic_exchange (&self->recheck, false) && !ring_is_lost && monitor != NULL &&
       !monitor->needs_flush)
@@ -304,7 +330,7 @@ gaio_fd_table_flush (GaioFdTable *self, GaioRing *ring)
   g_mutex_lock (&self->lock);
   if (self->monitor_failed && monitor->ops == &gaio_fd_monitor_epoll)
     self->epoll_failed = true;
-  if (monitor == NULL || choose_locked (self, ring) != monitor->ops)
+  if (monitor == NULL || self->is_child || choose_locked (self, ring) != monitor->ops)
     open_locked (self, choose_locked (self, ring), ring);
   if (self->monitor->ops->flush != NULL)
     self->monitor->ops->flush (self->monitor);
@@ -339,10 +365,20 @@ gaio_fd_table_is_ready (GaioFdTable *self)
 }
 
 void
+gaio_fd_table_begin_child (GaioFdTable *self)
+{
+  g_mutex_lock (&self->lock);
+  self->is_child = true;
+  atomic_store (&self->recheck, true);
+  g_mutex_unlock (&self->lock);
+}
+
+void
 gaio_fd_table_need_fd (GaioFdTable *self)
 {
   g_mutex_lock (&self->lock);
   self->needs_fd = true;
+  self->epoll_failed = false; /* it may have been for want of a descriptor */
   atomic_store (&self->recheck, true);
   g_mutex_unlock (&self->lock);
 }

@@ -111,7 +111,7 @@ thread_main (gpointer data)
   gaio_context_drain (self->context);
   for (int i = 0; i < LAST_TURNS && gaio_context_poll (self->context, FALSE); i++)
     ;
-  gaio_context_end (self->context);
+  gaio_context_close_ring (self->context);
   gaio_context_set_thread_default (NULL);
   shared_unref (self);
   return NULL;

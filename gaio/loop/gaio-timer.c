@@ -246,20 +246,33 @@ gaio_timer_heap_get_timeout_ns (GaioTimerHeap *self)
   return timeout_ns;
 }
 
-/* The next timer that is due, no longer pending; with the reference that it had as pending. */
+/* The next timer that is due and was armed before the `limit`, not pending now; with the reference
+ * that it had as pending. */
 static GaioTimer *
-take_due (GaioTimerHeap *self, Heap *heap, gint64 now_ns)
+take_due (GaioTimerHeap *self, Heap *heap, gint64 now_ns, guint64 limit)
 {
   GaioTimer *timer = NULL;
 
   g_mutex_lock (&self->lock);
-  if (heap->n_entries > 0 && heap->entries[0].deadline_ns <= now_ns)
+  if (heap->n_entries > 0 && heap->entries[0].deadline_ns <= now_ns &&
+      heap->entries[0].sequence < limit)
     {
       timer = heap->entries[0].timer;
       take_out (heap, timer);
     }
   g_mutex_unlock (&self->lock);
   return timer;
+}
+
+static guint64
+get_next_sequence (GaioTimerHeap *self)
+{
+  guint64 sequence;
+
+  g_mutex_lock (&self->lock);
+  sequence = self->next_sequence;
+  g_mutex_unlock (&self->lock);
+  return sequence;
 }
 
 bool
@@ -271,13 +284,18 @@ gaio_timer_heap_run (GaioTimerHeap *self)
     {
       Heap *heap = &self->heaps[clock];
       gint64 now_ns;
+      guint64 limit;
       GaioTimer *timer;
 
       if (atomic_load_explicit (&heap->first_ns, memory_order_relaxed) == NEVER)
         continue;
-      /* Read once: what a callback arms for later than this waits for the next turn. */
+      /* Read once: what a callback arms waits for the next turn, be it due already. So a timer that
+       * arms itself for the past does not keep this turn from ending. */
       now_ns = gaio_clock_get_ns (clock);
-      while ((timer = take_due (self, heap, now_ns)) != NULL)
+      if (atomic_load_explicit (&heap->first_ns, memory_order_relaxed) > now_ns)
+        continue;
+      limit = get_next_sequence (self);
+      while ((timer = take_due (self, heap, now_ns, limit)) != NULL)
         {
           timer->func (timer->user_data);
           g_object_unref (timer);

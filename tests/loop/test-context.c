@@ -339,8 +339,7 @@ test_drop_elsewhere (GaioTestLoop *loop)
       g_assert_true (freed.thread == g_thread_self ());
     }
   g_assert_cmpint (freed.n, ==, 1);
-  /* What was to run may have run, or not; its data is freed once. */
-  g_assert_cmpint (n_invoked, ==, has_home ? 2 : 1);
+  g_assert_cmpint (n_invoked, ==, 1); /* only its notify */
   g_assert_false (gaio_timer_is_pending (timer));
 }
 
@@ -651,6 +650,112 @@ test_no_fds (void)
   g_test_trap_assert_passed ();
 }
 
+/* A context whose home thread has ended, dropped by another thread, goes with its GMainContext. */
+
+static gpointer
+run_for_a_while (gpointer main_context)
+{
+  for (int i = 0; i < 3; i++)
+    g_main_context_iteration (main_context, FALSE);
+  return NULL;
+}
+
+static void
+test_home_has_ended (void)
+{
+  g_autoptr (GaioEventNotifier) notifier = gaio_event_notifier_new (NULL);
+  GMainContext *main_context = g_main_context_new ();
+  GaioContext *context = make_context ();
+  int n_freed = 0;
+
+  gaio_context_attach (context, main_context);
+  gaio_context_set_event_notifier (context, notifier, must_not_run, &n_freed, count, NULL);
+  g_thread_join (g_thread_new ("home", run_for_a_while, main_context));
+  g_object_unref (context);
+  g_main_context_unref (main_context);
+  g_assert_cmpint (n_freed, ==, 1);
+}
+
+/* A forked child that drops its copy of a context, or runs it, takes nothing from the parent. */
+static void
+test_fork_drop (GaioTestLoop *loop)
+{
+  g_autoptr (GaioEventNotifier) notifier = gaio_event_notifier_new (NULL);
+  int n_fd = 0;
+  int status;
+  pid_t pid;
+
+  gaio_context_set_event_notifier (loop->context, notifier, count, &n_fd, NULL, NULL);
+  gaio_test_settle (loop);
+  pid = fork ();
+  g_assert_cmpint (pid, >=, 0);
+  if (pid == 0)
+    {
+      gaio_context_remove_fd_handler (loop->context, gaio_event_notifier_get_fd (notifier));
+      g_clear_object (&loop->context);
+      _exit (0);
+    }
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_cmpint (status, ==, 0);
+  gaio_event_notifier_set (notifier);
+  gaio_test_turn_until (loop, &n_fd, 1);
+  gaio_context_remove_fd_handler (loop->context, gaio_event_notifier_get_fd (notifier));
+  gaio_test_settle (loop);
+}
+
+/* Work that never ends leaves room for sources of lower priority. */
+
+typedef struct
+{
+  GaioBottomHalf *bottom_half;
+  gboolean stop;
+} Busy;
+
+static void
+again (gpointer data)
+{
+  Busy *busy = data;
+
+  if (!busy->stop)
+    gaio_bottom_half_schedule (busy->bottom_half);
+}
+
+static gboolean
+count_redraw (gpointer data)
+{
+  (*(int *) data)++;
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+test_budget (void)
+{
+  g_autoptr (GMainContext) main_context = g_main_context_new ();
+  g_autoptr (GaioContext) context = make_context ();
+  g_autoptr (GSource) redraw = g_idle_source_new ();
+  Busy busy = { NULL, FALSE };
+  guint budget_us;
+  int n = 0;
+
+  gaio_context_attach (context, main_context);
+  g_object_get (context, "dispatch-budget-us", &budget_us, NULL);
+  g_assert_cmpuint (budget_us, ==, 4000);
+  g_object_set (context, "dispatch-budget-us", 1000, NULL);
+  busy.bottom_half = gaio_bottom_half_new (context, again, &busy, NULL);
+  g_source_set_callback (redraw, count_redraw, &n, NULL);
+  g_source_set_priority (redraw, G_PRIORITY_HIGH_IDLE + 20);
+  g_source_attach (redraw, main_context);
+
+  gaio_bottom_half_schedule (busy.bottom_half);
+  while (n < 3)
+    g_main_context_iteration (main_context, TRUE);
+  g_source_destroy (redraw);
+  busy.stop = TRUE;
+  g_clear_object (&busy.bottom_half);
+  while (g_main_context_iteration (main_context, FALSE))
+    ;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -675,6 +780,9 @@ main (int argc, char **argv)
   gaio_test_add_driver_matrix ("/context/thread-default", test_thread_default);
   gaio_test_add_loop_matrix ("/context/cloexec", test_cloexec);
   gaio_test_add_loop_matrix ("/context/fork", test_fork);
+  gaio_test_add_loop_matrix ("/context/fork-drop", test_fork_drop);
+  gaio_test_add ("/context/home-has-ended", test_home_has_ended);
+  gaio_test_add ("/context/budget", test_budget);
   gaio_test_add ("/context/no-fds", test_no_fds);
   gaio_test_add ("/context/no-fds/subprocess", no_fds_subprocess);
   gaio_test_add ("/context/few-fds/subprocess", few_fds_subprocess);

@@ -4,6 +4,9 @@
 /* Handlers that are changed while they are in use: removed, replaced, or their descriptors closed
  * and opened again, in the turn in which they were found ready or from another thread. */
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "flag.h"
 
 static void
@@ -289,6 +292,49 @@ test_other_thread (GaioTestLoop *loop)
   finish (&a);
 }
 
+static void
+must_not_be_called (int fd, GIOCondition condition, gpointer data)
+{
+  Flag *flag = data;
+
+  g_assert_cmpint (flag->n_notified, ==, 0);
+}
+
+/* A descriptor is closed before its handler is removed, and a duplicate lives on, which is ready.
+ * That is a mistake, but it must not touch what was freed, nor keep the loop from others. */
+static void
+test_close_first_with_duplicate (GaioTestLoop *loop)
+{
+  Flag gone = { 0 };
+  Flag other = { 0 };
+  int pair[2];
+  int duplicate;
+
+  g_assert_cmpint (pipe2 (pair, O_CLOEXEC), ==, 0);
+  duplicate = fcntl (pair[0], F_DUPFD_CLOEXEC, 0);
+  g_assert_cmpint (write (pair[1], "x", 1), ==, 1);
+  gaio_context_set_fd_handler (loop->context,
+                               pair[0],
+                               G_IO_IN,
+                               must_not_be_called,
+                               &gone,
+                               on_notify,
+                               NULL);
+  gaio_test_turn (loop, FALSE);
+  close (pair[0]);
+  gaio_context_remove_fd_handler (loop->context, pair[0]);
+  gaio_test_settle (loop);
+  g_assert_cmpint (gone.n_notified, ==, 1);
+
+  init (loop, &other);
+  watch (&other);
+  gaio_event_notifier_set (other.notifier);
+  gaio_test_turn_until (loop, &other.n, 1);
+  finish (&other);
+  close (pair[1]);
+  close (duplicate);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -300,6 +346,8 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/fd-change/reopen", test_reopen);
   gaio_test_add_loop_matrix ("/fd-change/reopen-outside", test_reopen_outside);
   gaio_test_add_loop_matrix ("/fd-change/close-first", test_close_first);
+  gaio_test_add_loop_matrix ("/fd-change/close-first-with-duplicate",
+                             test_close_first_with_duplicate);
   gaio_test_add_loop_matrix ("/fd-change/other-thread", test_other_thread);
 
   return g_test_run ();
