@@ -29,7 +29,7 @@ extern const GaioEngineOps gaio_engine_threads;
  * freed with it. Thread: home. */
 struct _GaioEngineState
 {
-  GaioRing *ring;    /* NULL: all go to the threads */
+  GaioRing *ring;    /* NULL: all go to the threads, also when there was one before */
   guint ring_kinds;  /* 1 << GaioRequestKind: what it can do */
   GaioContextCounters *counters;
 
@@ -42,6 +42,11 @@ struct _GaioEngineState
 
 /* Thread: home. */
 GaioEngineState *gaio_engine_state_get (GaioContext *context);
+
+/* Thread: home. To be called when a request comes from outside: makes sure that the file knows the
+ * state, and that the state's ring is still the context's, which an I/O thread gives back when it
+ * ends. Not needed within a completion, since a ring is never given back with requests in flight. */
+void gaio_engine_refresh (GaioFile *file);
 
 /* Thread: home. The kinds of requests that the ring can do, as bits. */
 guint gaio_engine_uring_get_kinds (GaioRing *ring);

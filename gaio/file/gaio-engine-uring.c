@@ -127,8 +127,12 @@ prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
 static inline int
 start (GaioRequest *self, GaioEngineState *state)
 {
-  struct io_uring_sqe *sqe = gaio_ring_get_sqe (state->ring, &self->ring_op);
+  struct io_uring_sqe *sqe;
 
+  /* It may have broken since the request came. */
+  if (G_UNLIKELY (state->ring == NULL))
+    return -ENOSYS;
+  sqe = gaio_ring_get_sqe (state->ring, &self->ring_op);
   if (G_UNLIKELY (sqe == NULL))
     return -EAGAIN;
   if (G_LIKELY (self->kind == GAIO_REQUEST_READ))
@@ -224,7 +228,7 @@ uring_cancel (GaioRequest *self)
       gaio_request_finish_later (self, -ECANCELED);
       return;
     }
-  if (self->cancel_sent)
+  if (self->cancel_sent || state->ring == NULL)
     return;
   /* Operations are taken in order, so a cancel that comes too late finds nothing, and never the
    * next submission of the same request. It may come too late, or while the operation cannot be

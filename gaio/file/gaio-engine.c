@@ -26,8 +26,7 @@ gaio_engine_state_get (GaioContext *context)
 
   self = g_new0 (GaioEngineState, 1);
   self->counters = gaio_context_get_counters (context);
-  if (gaio_context_get_engine (context) != GAIO_ENGINE_THREADS)
-    self->ring = gaio_context_get_ring (context);
+  self->ring = gaio_context_get_ring (context);
   if (self->ring != NULL)
     {
       self->ring_kinds = gaio_engine_uring_get_kinds (self->ring);
@@ -41,4 +40,13 @@ gaio_engine_state_get (GaioContext *context)
   /* No request is in flight when the context goes: each holds it. */
   g_object_set_qdata_full (G_OBJECT (context), gaio_engine_state_quark (), self, g_free);
   return self;
+}
+
+void
+gaio_engine_refresh (GaioFile *file)
+{
+  if (G_UNLIKELY (file->engine == NULL))
+    file->engine = gaio_engine_state_get (file->context);
+  else if (file->engine->ring != NULL)
+    file->engine->ring = gaio_context_get_ring (file->context);
 }

@@ -35,8 +35,8 @@ begin (GaioRequest *self)
 {
   GaioFile *file = self->file;
 
-  if (G_UNLIKELY (file->engine == NULL))
-    file->engine = gaio_engine_state_get (file->context);
+  if (gaio_request_completing != file->context || G_UNLIKELY (file->engine == NULL))
+    gaio_engine_refresh (file);
   file->engine->counters->requests++;
   atomic_store_explicit (&self->state, GAIO_REQUEST_RUNNING, memory_order_relaxed);
   self->engine = &gaio_engine_uring;

@@ -214,6 +214,9 @@ arrive (GaioBhNode *node, bool closing)
 {
   GaioRequest *self = request_of_node (node);
 
+  /* Also for what the callback of one that is settled will submit. */
+  if (!closing)
+    gaio_engine_refresh (self->file);
   if (!self->settled && self->kind == GAIO_REQUEST_CLOSE && closing)
     gaio_engine_run_blocking (self, -1); /* the descriptor goes, with the context or without */
   else if (!self->settled && self->kind != GAIO_REQUEST_CLOSE &&

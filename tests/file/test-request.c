@@ -1261,6 +1261,59 @@ test_fork (GaioTestLoop *loop)
   file_test_remove_dir (dir);
 }
 
+static void
+on_end_read_again (GaioRequest *request, gpointer user_data)
+{
+  Probe *probe = user_data;
+
+  on_end (request, probe);
+  if (probe->ended == 1)
+    gaio_request_read (request, 30, 100);
+}
+
+/* The context of an I/O thread that has ended can be attached elsewhere. Its ring is gone. */
+static void
+test_after_io_thread (void)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = file_test_make_file (dir, "a", 1000);
+  GError *error = NULL;
+  GMainContext *main_context = g_main_context_new ();
+  GaioIOThread *thread = gaio_io_thread_new ("file", &error);
+  GaioContext *context;
+  GaioFile *file;
+  Probe probe;
+
+  g_assert_no_error (error);
+  context = g_object_ref (gaio_io_thread_get_context (thread));
+  file = file_test_open (context, path, "r");
+  probe_init (&probe, file);
+  gaio_request_read (probe.request, 10, 100);
+  while (g_atomic_int_get (&probe.ended) == 0)
+    g_usleep (1000);
+  g_assert_no_error (probe.error);
+  g_assert_true (probe.thread != g_thread_self ());
+  gaio_io_thread_stop (thread);
+  g_object_unref (thread);
+  probe_clear (&probe);
+
+  /* At first one that never reaches an engine. */
+  probe = (Probe){ .request = gaio_request_new (file, on_end_read_again, &probe, NULL) };
+  gaio_context_attach (context, main_context);
+  gaio_request_read (probe.request, 20, 0);
+  while (probe.ended < 2)
+    g_main_context_iteration (main_context, TRUE);
+  g_assert_no_error (probe.error);
+  g_assert_cmpuint (probe.n_bytes, ==, 100);
+  g_assert_true (probe.thread == g_thread_self ());
+  file_test_assert_pattern (gaio_request_get_data (probe.request, NULL), 30, 100);
+  probe_clear (&probe);
+  g_object_unref (file);
+  g_object_unref (context);
+  g_main_context_unref (main_context);
+  file_test_remove_dir (dir);
+}
+
 /* Across RLIMIT_FSIZE: what fits is written, then EFBIG, and the process lives. Of the process, so
  * it runs in one of its own. */
 static void
@@ -1412,6 +1465,7 @@ main (int argc, char **argv)
   gaio_test_add_engine_matrix ("/request/close-in-callback", test_close_in_callback);
   gaio_test_add_engine_matrix ("/request/stress", test_stress);
   gaio_test_add_engine_matrix ("/request/fork", test_fork);
+  gaio_test_add ("/request/after-io-thread", test_after_io_thread);
   gaio_test_add ("/request/size-limit", test_size_limit);
   gaio_test_add ("/request/ring-breaks", test_ring_breaks);
   return g_test_run ();
