@@ -632,7 +632,8 @@ gaio_file_close (GaioFile *self, GCancellable *cancellable, GError **error)
   request->blocking = true;
   gaio_request_close (request);
 
-  if (gaio_context_is_home (self->context))
+  /* Earlier operations have to end first, and so somebody has to run the context. */
+  if (gaio_context_adopt (self->context))
     while (!wait.ended)
       gaio_context_poll (self->context, TRUE);
   g_mutex_lock (&self->lock);

@@ -13,6 +13,10 @@
  * has run it. */
 bool gaio_context_is_home (GaioContext *self);
 
+/* Thread: any. As above, but the caller becomes the home where nobody is, if it has the right to run
+ * the context: for what waits for it. */
+bool gaio_context_adopt (GaioContext *self);
+
 /* Thread: home. The ring of the context, made by the first call; NULL when there is none. What is
  * got from it is submitted at the latest before the context next waits. */
 GaioRing *gaio_context_get_ring (GaioContext *self);

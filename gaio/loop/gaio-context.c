@@ -822,6 +822,24 @@ gaio_context_is_home (GaioContext *self)
   return gaio_waker_is_home (self->core->waker);
 }
 
+bool
+gaio_context_adopt (GaioContext *self)
+{
+  GaioWaker *waker = self->core->waker;
+  GMainContext *main_context;
+  bool adopted;
+
+  if (gaio_waker_has_home (waker))
+    return gaio_waker_is_home (waker);
+  main_context = gaio_core_get_main_context (self->core);
+  if (main_context != NULL && !g_main_context_acquire (main_context))
+    return false;
+  adopted = gaio_waker_claim_home (waker);
+  if (main_context != NULL)
+    g_main_context_release (main_context);
+  return adopted;
+}
+
 GaioRing *
 gaio_context_get_ring (GaioContext *self)
 {

@@ -1,0 +1,144 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Opens and closes that have to wait for somebody. */
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file-test.h"
+
+typedef struct
+{
+  const char *path;
+  atomic_bool opened; /* what is tested has ended */
+  gboolean was_early;
+  int flags;
+} OtherEnd;
+
+static gpointer
+come_later (gpointer data)
+{
+  OtherEnd *self = data;
+  int fd;
+
+  g_usleep (100 * 1000);
+  self->was_early = atomic_load (&self->opened);
+  fd = open (self->path, self->flags | O_CLOEXEC);
+  g_assert_cmpint (fd, >=, 0);
+  if (self->flags == O_WRONLY)
+    g_assert_cmpint (write (fd, "hello", 5), ==, 5);
+  else
+    {
+      char byte;
+
+      while (read (fd, &byte, 1) > 0)
+        ;
+    }
+  close (fd);
+  return NULL;
+}
+
+typedef struct
+{
+  GAsyncResult *result;
+  OtherEnd *other;
+} Opening;
+
+static void
+on_opened (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Opening *opening = data;
+
+  opening->result = g_object_ref (result);
+  atomic_store (&opening->other->opened, TRUE);
+}
+
+/* The opening of a named pipe waits for the other end, also where the kernel could do it at once,
+ * as it can for a name that it knows. What is read then is no end of file. */
+static void
+open_pipe (GaioTestLoop *loop, const char *mode, int other_flags)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = g_build_filename (dir, "pipe", NULL);
+  OtherEnd other = { .path = path, .flags = other_flags };
+  Opening opening = { .other = &other };
+  g_autoptr (GError) error = NULL;
+  struct stat st;
+  GThread *thread;
+  GaioFile *file;
+
+  g_assert_cmpint (mkfifo (path, 0600), ==, 0);
+  g_assert_cmpint (stat (path, &st), ==, 0);
+  thread = g_thread_new ("other-end", come_later, &other);
+  gaio_open_async (path, mode, G_PRIORITY_DEFAULT, NULL, on_opened, &opening);
+  while (opening.result == NULL)
+    g_main_context_iteration (loop->main_context, TRUE);
+  file = gaio_open_finish (opening.result, &error);
+  g_assert_no_error (error);
+  if (other_flags == O_WRONLY)
+    {
+      g_autoptr (GBytes) bytes = gaio_file_read_bytes (file, 0, 100, NULL, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpmem (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), "hello", 5);
+    }
+  g_object_unref (file);
+  g_object_unref (opening.result);
+  g_thread_join (thread);
+  g_assert_false (other.was_early);
+  file_test_remove_dir (dir);
+}
+
+static void
+test_open_pipe_to_read (GaioTestLoop *loop)
+{
+  open_pipe (loop, "r", O_WRONLY);
+}
+
+static void
+test_open_pipe_to_write (GaioTestLoop *loop)
+{
+  open_pipe (loop, "a", O_RDONLY);
+}
+
+static void
+on_read (GObject *source, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) bytes = gaio_file_read_bytes_finish (GAIO_FILE (source), result, &error);
+
+  g_assert_no_error (error);
+  file_test_assert_bytes (bytes, 0, 100);
+  (*(int *) data)++;
+}
+
+/* A blocking close waits for what was begun before, also where no loop has run yet. */
+static void
+test_close_before_any_turn (GaioTestLoop *loop)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = file_test_make_file (dir, "a", 100);
+  g_autoptr (GaioFile) file = file_test_open (loop->context, path, "r");
+  g_autoptr (GError) error = NULL;
+  int n = 0;
+
+  gaio_file_read_bytes_async (file, 0, 100, G_PRIORITY_DEFAULT, NULL, on_read, &n);
+  g_assert_true (gaio_file_close (file, NULL, &error));
+  g_assert_no_error (error);
+  while (n == 0)
+    g_main_context_iteration (loop->main_context, TRUE);
+  file_test_remove_dir (dir);
+}
+
+int
+main (int argc, char **argv)
+{
+  gaio_test_init (&argc, &argv);
+  gaio_test_add_engine_matrix ("/open-close/pipe-to-read", test_open_pipe_to_read);
+  gaio_test_add_engine_matrix ("/open-close/pipe-to-write", test_open_pipe_to_write);
+  gaio_test_add_engine_matrix ("/open-close/before-any-turn", test_close_before_any_turn);
+  return g_test_run ();
+}
