@@ -186,12 +186,11 @@ class Task(Future):
                 self.set_exception(error)
                 return
             exception = None
-            loop = _get_running_loop()
-            if waiting_for is None and loop is not None:
+            if waiting_for is None and _get_running_loop() is not None:
                 # asyncio.sleep(0), where asyncio runs on GLib.
-                loop.call_soon(self._wakeup, None)
+                _get_running_loop().call_soon(self._wakeup, None)
                 return
-            if not _can_wait_for(waiting_for):
+            if not isinstance(waiting_for, Future) and not _is_asyncio_future(waiting_for):
                 exception = RuntimeError(
                     f"{waiting_for!r} needs asyncio; a GLib main loop can wait only for what "
                     "Gaio starts")
@@ -206,10 +205,8 @@ class Task(Future):
                 return
 
 
-def _can_wait_for(thing):
-    if isinstance(thing, Future):
-        return True
-    # A future of asyncio, where that runs on GLib: its loop will call back.
+def _is_asyncio_future(thing):
+    """Whether it is one whose loop will call back, since it runs on GLib."""
     if not getattr(thing, "_asyncio_future_blocking", False) or not thing.get_loop().is_running():
         return False
     thing._asyncio_future_blocking = False
