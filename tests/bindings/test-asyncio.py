@@ -495,18 +495,23 @@ class Loops(Case):
         gc.collect()
         self.assertEqual(open_fds(), before)
 
-    def test_the_loop_is_not_watched_while_idle(self):
+    def test_another_thread_may_use_a_file_while_the_loop_is_idle(self):
         async def main():
-            loop = asyncio.get_running_loop()
-            fd = Gaio.Context.ref_thread_default().get_fd()
-            self.assertFalse(loop.remove_reader(fd))
-            read = Gaio.load_bytes(self.path)
-            self.assertIn(fd, loop._selector.get_map())
-            await read
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            self.assertNotIn(fd, loop._selector.get_map())
-            self.assertEqual(await Gaio.load_bytes(self.path), self.data)
+            async with await Gaio.open(self.path) as file:
+                got = []
+
+                def elsewhere():
+                    async def read():
+                        got.append(await file.read_bytes(0, 10))
+
+                    asyncio.run(read())
+
+                thread = threading.Thread(target=elsewhere)
+                thread.start()
+                while thread.is_alive():
+                    await asyncio.sleep(0.01)
+                thread.join()
+                self.assertEqual(got, [self.data[:10]])
 
         asyncio.run(main())
 

@@ -40,8 +40,9 @@ class Future:
                 # Started before asyncio ran. The pump is what lets it end.
                 pump = get_pump(loop)
                 waiter = loop.create_future()
-                pump.begin()
-                self.add_done_callback(lambda _: (pump.end(), _wake(waiter)))
+                if not pump.reading:
+                    pump.read()
+                self.add_done_callback(lambda _: _wake(waiter))
                 yield from waiter
         return self.result()
 

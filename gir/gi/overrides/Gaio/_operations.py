@@ -101,14 +101,10 @@ class AsyncioOperation(asyncio.Future):
         return True
 
     def _ended(self, source, result):
-        pump = self._pump
-        pump.pending -= 1
-        if pump.pending == 0:
-            pump.idle()
         if self.done():
             return
         if self._own:
-            pump.spare_cancellables.append(self._cancellable)
+            self._pump.spare_cancellables.append(self._cancellable)
         try:
             try:
                 value = self._finish(source, result)
@@ -157,7 +153,6 @@ def {name}({parameters}*, io_priority={priority}, cancellable=None):
     pump = get_pump(loop)
     operation = AsyncioOperation(finish, cancellable, {where}, loop, pump)
     start({arguments}io_priority, operation._cancellable, operation._ended)
-    pump.pending += 1
     if not pump.reading:
         pump.read()
     return operation
@@ -235,7 +230,8 @@ def begin(finish, start, arguments, io_priority, cancellable):
         pump = get_pump(loop)
         operation = AsyncioOperation(finish, cancellable, None, loop, pump)
         start(*arguments, io_priority, operation._cancellable, operation._ended)
-        pump.begin()
+        if not pump.reading:
+            pump.read()
     return operation
 
 

@@ -4,8 +4,8 @@
 """Lets a Gaio.Context work inside an asyncio loop.
 
 Plain asyncio knows nothing of GLib. But a context is one descriptor, readable when the context has
-something to do, and gaio_context_iterate() then does it. The pump makes the loop watch it while
-operations are pending, and not longer, so that neither outlives the other.
+something to do, and gaio_context_iterate() then does it. The pump makes the loop watch it from its
+first operation on, for as long as the loop lives: other threads may use its files, too.
 """
 
 import collections
@@ -20,14 +20,10 @@ _Gaio = get_introspection_module("Gaio")
 
 
 class Pump:
-    """The context of one loop, and how many operations are pending in both.
+    """The context of one loop. Who starts an operation calls read() unless `reading`."""
 
-    Who starts an operation adds one to `pending` and calls read() unless `reading`; who ends one
-    takes one from it, and calls idle() when that was the last.
-    """
-
-    __slots__ = ("context", "fd", "iterate", "_loop", "pending", "reading", "spare_cancellables",
-                 "_stopping", "__weakref__")
+    __slots__ = ("context", "fd", "iterate", "_loop", "reading", "spare_cancellables",
+                 "__weakref__")
 
     def __init__(self, loop):
         on_glib = _runs_on_glib(loop)
@@ -37,41 +33,12 @@ class Pump:
         self.context = _Gaio.Context.ref_thread_default()
         self.fd = -1 if on_glib else self.context.get_fd()
         self.iterate = self.context.iterate
-        self.pending = 0
         self.reading = self.fd < 0  # GLib does it
         self.spare_cancellables = collections.deque(maxlen=1024)
-        self._stopping = False
-
-    def begin(self):
-        self.pending += 1
-        if not self.reading:
-            self.read()
-
-    def end(self):
-        self.pending -= 1
-        if self.pending == 0:
-            self.idle()
 
     def read(self):
         self._loop().add_reader(self.fd, self.iterate)
         self.reading = True
-
-    def idle(self):
-        # Whoever awaits one operation after the other starts the next before _stop() is called.
-        if self.fd < 0 or self._stopping:
-            return
-        loop = self._loop()
-        if loop is None or loop.is_closed():
-            self.reading = False
-        else:
-            self._stopping = True
-            loop.call_soon(self._stop)
-
-    def _stop(self):
-        self._stopping = False
-        if self.pending == 0 and self.reading:
-            self.reading = False
-            self._loop().remove_reader(self.fd)
 
 
 _pumps = weakref.WeakKeyDictionary()
