@@ -45,7 +45,7 @@ GaioEngineState *gaio_engine_state_get (GaioContext *context);
 
 /* Thread: home. To be called when a request comes from outside: makes sure that the file knows the
  * state, and that the state's ring is still the context's, which an I/O thread gives back when it
- * ends. Not needed within a completion, since a ring is never given back with requests in flight. */
+ * ends. Not needed within a completion: a ring is never given back with requests in flight. */
 void gaio_engine_refresh (GaioFile *file);
 
 /* Thread: home. The kinds of requests that the ring can do, as bits. */

@@ -9,7 +9,7 @@
  * GMainContext and ends there; returning the task in the home thread would be less code, but might
  * leave the last reference to it, and to what a language binding hangs on it, to the wrong thread.
  *
- * A cancellable gets one handler, at its first use, and a list of the requests that it would cancel:
+ * A cancellable gets one handler, at its first use, and a list of the requests it would cancel:
  * to connect and disconnect a handler for each request costs more than the request does, and is
  * slower the more requests share the cancellable. The request is put on the list before the
  * submission and the cancellable looked at again after it. A cancel in between finds an idle

@@ -107,9 +107,9 @@ take_close (GaioRequest *self, int res, bool from_ring)
   return end_with (self, res == -EINTR ? 0 : MIN (res, 0));
 }
 
-/* The opening of a named pipe waits for the other end. But a ring first tries whether a name that is
- * known to the kernel can be opened at once, with O_NONBLOCK, and such an open does not wait: what
- * is then read is an end of file that is none. So the threads do it anew. */
+/* The opening of a named pipe waits for the other end. But a ring first tries whether a name that
+ * is known to the kernel can be opened at once, with O_NONBLOCK, and such an open does not wait:
+ * what is then read is an end of file that is none. So the threads do it anew. */
 static bool
 was_not_waited_for (GaioRequest *self, int fd)
 {

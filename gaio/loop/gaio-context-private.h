@@ -13,8 +13,8 @@
  * has run it. */
 bool gaio_context_is_home (GaioContext *self);
 
-/* Thread: any. As above, but the caller becomes the home where nobody is, if it has the right to run
- * the context: for what waits for it. */
+/* Thread: any. As above, but the caller becomes the home where nobody is, if it has the right to
+ * run the context: for what waits for it. */
 bool gaio_context_adopt (GaioContext *self);
 
 /* Thread: home. The ring of the context, made by the first call; NULL when there is none. What is
