@@ -365,7 +365,11 @@ return_open (GTask *task, GaioRequest *request)
  *
  * The descriptor is close-on-exec; a new file has the permissions 0666 less the umask. To open a
  * directory fails with %G_IO_ERROR_IS_DIRECTORY, a mode that is none with
- * %G_IO_ERROR_INVALID_ARGUMENT. The opening of a named pipe waits for the other end.
+ * %G_IO_ERROR_INVALID_ARGUMENT.
+ *
+ * The opening of a named pipe for writing waits for a reader. Whether the one for reading waits for
+ * a writer is the engine's choice: where it does not, the first [method@Gaio.File.read_bytes_async]
+ * does, and only [method@Gaio.File.read_bytes] takes a writer that has not come for the end.
  *
  * Thread: any. The file belongs to the thread's default [class@Gaio.Context].
  */

@@ -17,8 +17,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <sys/stat.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -85,7 +83,8 @@ take_error (GaioRequest *self, int res, bool from_ring)
       /* From a file system it is no cancel; and it must not look like one. */
       return from_ring ? GAIO_STEP_MOVE : end_with (self, -EIO);
     case -ENXIO:
-      /* A named pipe that nobody reads yet, see was_not_waited_for(). */
+      /* A named pipe that nobody reads yet: for a name that is known to the kernel the ring tries an
+       * open with O_NONBLOCK first, and takes the answer. The system call waits for the reader. */
       return from_ring && self->kind == GAIO_REQUEST_OPEN ? GAIO_STEP_MOVE : end_with (self, res);
     case -EINVAL:
     case -ENOSYS:
@@ -105,18 +104,6 @@ take_close (GaioRequest *self, int res, bool from_ring)
     return GAIO_STEP_MOVE;
   atomic_store (&self->file->fd, -1);
   return end_with (self, res == -EINTR ? 0 : MIN (res, 0));
-}
-
-/* The opening of a named pipe waits for the other end. But a ring first tries whether a name that
- * is known to the kernel can be opened at once, with O_NONBLOCK, and such an open does not wait:
- * what is then read is an end of file that is none. So the threads do it anew. */
-static bool
-was_not_waited_for (GaioRequest *self, int fd)
-{
-  struct stat st;
-
-  return (self->open_flags & (O_CREAT | O_TRUNC)) == 0 && lseek (fd, 0, SEEK_CUR) < 0 &&
-         fstat (fd, &st) == 0 && S_ISFIFO (st.st_mode);
 }
 
 GaioStep
@@ -143,11 +130,6 @@ gaio_request_take_result (GaioRequest *self, int res, bool from_ring)
       advance_iov (self, res);
       return self->moved == self->length ? GAIO_STEP_DONE : again (self);
     case GAIO_REQUEST_OPEN:
-      if (from_ring && was_not_waited_for (self, res))
-        {
-          close (res);
-          return GAIO_STEP_MOVE;
-        }
       self->result = gaio_file_adopt_fd (self->file, res);
       if (self->result < 0)
         close (res);
