@@ -83,7 +83,7 @@ take_error (GaioRequest *self, int res, bool from_ring)
       /* From a file system it is no cancel; and it must not look like one. */
       return from_ring ? GAIO_STEP_MOVE : end_with (self, -EIO);
     case -ENXIO:
-      /* A named pipe that nobody reads yet: for a name that is known to the kernel the ring tries an
+      /* A named pipe that nobody reads yet: for a name that the kernel knows the ring tries an
        * open with O_NONBLOCK first, and takes the answer. The system call waits for the reader. */
       return from_ring && self->kind == GAIO_REQUEST_OPEN ? GAIO_STEP_MOVE : end_with (self, res);
     case -EINVAL:

@@ -49,8 +49,8 @@ on_opened (GObject *source, GAsyncResult *result, gpointer data)
   atomic_store (&opening->other->opened, TRUE);
 }
 
-/* The opening of a named pipe for writing waits for a reader, also where the kernel answers at once,
- * as it does for a name that it knows. */
+/* The opening of a named pipe for writing waits for a reader, also where the kernel could answer
+ * at once, as it can for a name that it knows. */
 static void
 test_open_pipe (GaioTestLoop *loop)
 {
