@@ -124,12 +124,18 @@ begin_child (Core *core)
   watch_notifier (core);
 }
 
+static void
+check_process (Core *core)
+{
+  if (G_UNLIKELY (core->fork_count != gaio_fork_get_count ()))
+    begin_child (core);
+}
+
 /* Before a wait: everything that was asked for is made known to the kernel. */
 static void
 flush (Core *core)
 {
-  if (G_UNLIKELY (core->fork_count != gaio_fork_get_count ()))
-    begin_child (core);
+  check_process (core);
   if (G_UNLIKELY (!core->ring_tried) &&
       (core->wanted_monitor == GAIO_MONITOR_IO_URING ||
        (core->wanted_monitor == GAIO_MONITOR_AUTO && core->wanted_engine != GAIO_ENGINE_THREADS)))
@@ -495,6 +501,7 @@ gaio_core_new (GaioMonitor monitor, GaioEngine engine, GError **error)
 int
 gaio_core_get_fd (Core *core)
 {
+  check_process (core);
   if (core->foreign == NULL)
     {
       gaio_fd_table_need_fd (core->fds);
@@ -519,6 +526,7 @@ gaio_core_iterate (Core *core)
   bool progress = false;
   bool more = false;
 
+  check_process (core);
   /* Awake for all the turns below, and for what other sources ask for between them. */
   core->iterating = true;
   foreign_end_sleep (core);

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include <glib.h>
+#include <gaio/base/gaio-fork-private.h>
 
 /* To be embedded in what has threads. */
 typedef struct _GaioProcessHook GaioProcessHook;
@@ -20,22 +20,19 @@ struct _GaioProcessHook
 
   /*< private >*/
   GList link;
-  guint generation;
+  guint fork_count;
 };
 
 /* Thread: any, for all of these. Between add and remove it may be called. */
 void gaio_process_hook_add (GaioProcessHook *self);
 void gaio_process_hook_remove (GaioProcessHook *self);
 
-/* How many forks this process is away from the first one. */
-extern guint gaio_process_generation;
-
 /* Whether it was added in the parent of this process: then its threads are not here, its locks are
  * in any state, and it must be left alone. */
 static inline bool
 gaio_process_hook_is_of_parent (GaioProcessHook *self)
 {
-  return G_UNLIKELY (self->generation != gaio_process_generation);
+  return G_UNLIKELY (self->fork_count != gaio_fork_get_count ());
 }
 
 /* Takes a thread that ends soon and that nobody can join just now; the next one who can does, or

@@ -8,7 +8,7 @@
  * destructors run after the last look of the leak and thread sanitizers.
  *
  * After a fork(2) the child has none of the threads, and there is no telling who held a lock. So
- * the child begins anew: hooks of the parent are forgotten, and recognized by their generation.
+ * the child begins anew: hooks of the parent are forgotten, and recognized by their count of forks.
  *
  * The lock here is taken before all locks of those who have hooks. */
 
@@ -18,8 +18,6 @@
 #include <stdlib.h>
 
 #include <gaio/pool/gaio-process-private.h>
-
-guint gaio_process_generation; /* written by the only thread of a forked child */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -44,7 +42,6 @@ at_exit (void)
 static void
 in_forked_child (void)
 {
-  gaio_process_generation++;
   lock = (pthread_mutex_t) PTHREAD_MUTEX_INITIALIZER;
   g_queue_init (&hooks);
   buried = NULL;
@@ -63,7 +60,7 @@ gaio_process_hook_add (GaioProcessHook *self)
   static pthread_once_t once = PTHREAD_ONCE_INIT;
 
   pthread_once (&once, watch_process);
-  self->generation = gaio_process_generation;
+  self->fork_count = gaio_fork_get_count ();
   self->link.data = self;
   pthread_mutex_lock (&lock);
   g_queue_push_tail_link (&hooks, &self->link);

@@ -6,7 +6,9 @@
  * readable for ever. */
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "gaio-test.h"
@@ -507,6 +509,42 @@ test_timer_elsewhere (GaioTestLoop *loop)
   foreign_end (&foreign);
 }
 
+static void
+count_run (gpointer data)
+{
+  (*(int *) data)++;
+}
+
+/* A forked child gets a descriptor of its own, and the parent's goes on to work. */
+static void
+test_fork (GaioTestLoop *loop)
+{
+  int n = 0;
+  int status;
+  pid_t pid;
+
+  g_assert_cmpint (gaio_context_get_fd (loop->context), >=, 0);
+  while (gaio_context_iterate (loop->context))
+    ;
+  pid = fork ();
+  g_assert_cmpint (pid, >=, 0);
+  if (pid == 0)
+    {
+      struct pollfd pollfd = { .fd = gaio_context_get_fd (loop->context), .events = POLLIN };
+
+      gaio_context_invoke (loop->context, count_run, &n, NULL);
+      while (n == 0 && pollfd.fd >= 0)
+        if (poll (&pollfd, 1, -1) == 1)
+          gaio_context_iterate (loop->context);
+      _exit (n == 1 ? 0 : 1);
+    }
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_cmpint (status, ==, 0);
+  gaio_context_invoke (loop->context, count_run, &n, NULL);
+  while (n == 0)
+    gaio_context_iterate (loop->context);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -526,6 +564,6 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/embed/storm", test_storm);
   gaio_test_add_loop_matrix ("/embed/single", test_single);
   gaio_test_add_loop_matrix ("/embed/timer-elsewhere", test_timer_elsewhere);
-
+  gaio_test_add_loop_matrix ("/embed/fork", test_fork);
   return g_test_run ();
 }
