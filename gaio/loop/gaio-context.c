@@ -41,7 +41,6 @@
 
 #include "config.h"
 
-#include <gaio/base/gaio-error-private.h>
 #include <gaio/loop/gaio-core-private.h>
 
 struct _GaioContext
@@ -314,6 +313,25 @@ gaio_context_get_source (GaioContext *self)
 gboolean
 gaio_context_poll (GaioContext *self, gboolean may_block)
 {
+  return gaio_context_poll_ns (self, may_block ? -1 : 0);
+}
+
+/**
+ * gaio_context_poll_ns:
+ * @self: a context
+ * @timeout_ns: how long to wait at most when there is nothing to do, in nanoseconds; 0 not at all,
+ *   -1 for ever
+ *
+ * Does one turn as [method@Gaio.Context.poll], with an end to its wait.
+ *
+ * Thread: home; the first caller makes its thread that. A call from another thread is refused with
+ * a critical warning.
+ *
+ * Returns: %TRUE when a callback was called, %FALSE when the time passed or the loop was only woken
+ */
+gboolean
+gaio_context_poll_ns (GaioContext *self, gint64 timeout_ns)
+{
   gboolean progress;
 
   g_return_val_if_fail (GAIO_IS_CONTEXT (self), FALSE);
@@ -321,7 +339,7 @@ gaio_context_poll (GaioContext *self, gboolean may_block)
 
   /* A callback may drop the last reference. */
   g_object_ref (self);
-  progress = gaio_core_poll (self->core, may_block);
+  progress = gaio_core_poll (self->core, MAX (timeout_ns, -1));
   g_object_unref (self);
   return progress;
 }
@@ -412,207 +430,6 @@ gaio_context_invoke (GaioContext *self,
   g_return_if_fail (func != NULL);
 
   gaio_bh_queue_invoke (self->core->bottom_halves, func, user_data, notify);
-}
-
-static gboolean
-set_handler (GaioContext *self, const GaioFdRegistration *registration, GError **error)
-{
-  g_autofree char *object = NULL;
-  int err = gaio_fd_table_set (self->core->fds, registration);
-
-  if (err == 0)
-    return TRUE;
-  object = g_strdup_printf ("fd %d", registration->fd);
-  gaio_set_error_errno (error, -err, "set handler", object);
-  return FALSE;
-}
-
-/**
- * gaio_context_set_fd_handler:
- * @self: a context
- * @fd: a file descriptor, which must stay open until its handler is removed
- * @condition: what to wait for
- * @func: (scope notified) (closure user_data) (destroy notify): what to call when it is ready
- * @user_data: data for @func
- * @notify: (nullable): frees @user_data, in the home thread, when the handler has been removed
- * @error: return location for an error
- *
- * Calls a function whenever a descriptor is ready, in place of the handler that the descriptor may
- * have. A regular file is always ready, as for poll(2).
- *
- * Thread: any.
- *
- * Returns: %TRUE, or %FALSE when @fd is not open; @user_data is then not freed
- */
-gboolean
-gaio_context_set_fd_handler (GaioContext *self,
-                             int fd,
-                             GIOCondition condition,
-                             GaioFdFunc func,
-                             gpointer user_data,
-                             GDestroyNotify notify,
-                             GError **error)
-{
-  GaioFdRegistration registration = {
-    .fd = fd,
-    .events = condition,
-    .func = func,
-    .user_data = user_data,
-    .notify = notify,
-  };
-
-  g_return_val_if_fail (GAIO_IS_CONTEXT (self), FALSE);
-  g_return_val_if_fail (func != NULL, FALSE);
-  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
-
-  return set_handler (self, &registration, error);
-}
-
-/**
- * gaio_context_set_fd_handlers: (skip)
- * @self: a context
- * @fd: a file descriptor, which must stay open until its handler is removed
- * @handlers: the callbacks, copied; with all of them %NULL the handler is removed
- * @user_data: data for the callbacks
- * @notify: (nullable): frees @user_data, in the home thread, when the handler has been removed
- * @error: return location for an error
- *
- * As [method@Gaio.Context.set_fd_handler] with one callback for each direction.
- *
- * Thread: any.
- *
- * Returns: %TRUE, or %FALSE when @fd is not open; @user_data is then not freed
- */
-gboolean
-gaio_context_set_fd_handlers (GaioContext *self,
-                              int fd,
-                              const GaioFdHandlers *handlers,
-                              gpointer user_data,
-                              GDestroyNotify notify,
-                              GError **error)
-{
-  GaioFdRegistration registration = {
-    .fd = fd,
-    .user_data = user_data,
-    .notify = notify,
-  };
-
-  g_return_val_if_fail (GAIO_IS_CONTEXT (self), FALSE);
-  g_return_val_if_fail (handlers != NULL, FALSE);
-  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
-
-  registration.handlers = *handlers;
-  if (handlers->read != NULL)
-    registration.events |= G_IO_IN | G_IO_HUP | G_IO_ERR;
-  if (handlers->write != NULL)
-    registration.events |= G_IO_OUT | G_IO_ERR;
-  if (registration.events == 0)
-    {
-      gaio_context_remove_fd_handler (self, fd);
-      if (notify != NULL)
-        gaio_bh_queue_release (self->core->bottom_halves, notify, user_data);
-      return TRUE;
-    }
-  return set_handler (self, &registration, error);
-}
-
-typedef struct
-{
-  GaioEventNotifier *notifier;
-  GaioFunc func;
-  gpointer user_data;
-  GDestroyNotify notify;
-} NotifierHandler;
-
-static void
-on_notifier (gpointer user_data)
-{
-  NotifierHandler *self = user_data;
-
-  if (gaio_event_notifier_test_and_clear (self->notifier))
-    self->func (self->user_data);
-}
-
-static void
-free_notifier_handler (gpointer data)
-{
-  NotifierHandler *self = data;
-
-  if (self->notify != NULL)
-    self->notify (self->user_data);
-  g_object_unref (self->notifier);
-  g_free (self);
-}
-
-/**
- * gaio_context_set_event_notifier:
- * @self: a context
- * @notifier: an event notifier, kept alive by its handler
- * @func: (scope notified) (closure user_data) (destroy notify): what to call
- * @user_data: data for @func
- * @notify: (nullable): frees @user_data, in the home thread, when the handler has been removed
- * @error: return location for an error
- *
- * Calls a function whenever a notifier was set, and clears it before. The handler is removed by
- * [method@Gaio.Context.remove_fd_handler] with the notifier's descriptor.
- *
- * Thread: any.
- *
- * Returns: %TRUE, or %FALSE when the descriptor of @notifier is not open; @user_data is then not
- *   freed
- */
-gboolean
-gaio_context_set_event_notifier (GaioContext *self,
-                                 GaioEventNotifier *notifier,
-                                 GaioFunc func,
-                                 gpointer user_data,
-                                 GDestroyNotify notify,
-                                 GError **error)
-{
-  NotifierHandler *handler;
-  GaioFdRegistration registration;
-
-  g_return_val_if_fail (GAIO_IS_CONTEXT (self), FALSE);
-  g_return_val_if_fail (GAIO_IS_EVENT_NOTIFIER (notifier), FALSE);
-  g_return_val_if_fail (func != NULL, FALSE);
-  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
-
-  handler = g_new0 (NotifierHandler, 1);
-  handler->notifier = g_object_ref (notifier);
-  handler->func = func;
-  handler->user_data = user_data;
-  handler->notify = notify;
-  registration = (GaioFdRegistration){
-    .fd = gaio_event_notifier_get_fd (notifier),
-    .events = G_IO_IN,
-    .handlers = { .read = on_notifier },
-    .user_data = handler,
-    .notify = free_notifier_handler,
-  };
-  if (set_handler (self, &registration, error))
-    return TRUE;
-  handler->notify = NULL;
-  free_notifier_handler (handler);
-  return FALSE;
-}
-
-/**
- * gaio_context_remove_fd_handler:
- * @self: a context
- * @fd: a file descriptor
- *
- * Removes the handler of a descriptor; nothing happens when there is none. From the home thread it
- * is certain that the handler is not called any more, also when its descriptor was found ready
- * already; from another thread it may be running at the moment.
- *
- * Thread: any.
- */
-void
-gaio_context_remove_fd_handler (GaioContext *self, int fd)
-{
-  g_return_if_fail (GAIO_IS_CONTEXT (self));
-
-  gaio_fd_table_remove (self->core->fds, fd);
 }
 
 /**

@@ -7,36 +7,6 @@
 
 G_BEGIN_DECLS
 
-/**
- * GaioFdFunc:
- * @fd: the file descriptor
- * @condition: what it is ready for, of what was asked for; and %G_IO_HUP and %G_IO_ERR, which
- *   are always reported
- * @user_data: the data given with the function
- *
- * A function that a [class@Gaio.Context] calls in its home thread when a file descriptor is
- * ready, again and again for as long as it is.
- */
-typedef void (*GaioFdFunc) (int fd, GIOCondition condition, gpointer user_data);
-
-/**
- * GaioFdHandlers: (skip)
- * @read: (nullable): called when there is something to read, or on an error or hang-up; %NULL for
- *   no interest
- * @write: (nullable): called when there is room to write, or on an error; %NULL for no interest
- *
- * The callbacks of a file descriptor, one for each direction, in QEMU's manner: @read goes first,
- * and when it removes the handler @write is not called any more.
- */
-typedef struct
-{
-  void (*read) (gpointer user_data);
-  void (*write) (gpointer user_data);
-
-  /*< private >*/
-  gpointer padding[6];
-} GaioFdHandlers;
-
 #define GAIO_TYPE_CONTEXT (gaio_context_get_type ())
 GAIO_AVAILABLE_IN_1_0
 G_DECLARE_FINAL_TYPE (GaioContext, gaio_context, GAIO, CONTEXT, GObject)
@@ -60,6 +30,9 @@ GAIO_AVAILABLE_IN_1_0
 gboolean gaio_context_poll (GaioContext *self, gboolean may_block);
 
 GAIO_AVAILABLE_IN_1_0
+gboolean gaio_context_poll_ns (GaioContext *self, gint64 timeout_ns);
+
+GAIO_AVAILABLE_IN_1_0
 int gaio_context_get_fd (GaioContext *self);
 
 GAIO_AVAILABLE_IN_1_0
@@ -73,34 +46,6 @@ void gaio_context_invoke (GaioContext *self,
                           GaioFunc func,
                           gpointer user_data,
                           GDestroyNotify notify);
-
-GAIO_AVAILABLE_IN_1_0
-gboolean gaio_context_set_fd_handler (GaioContext *self,
-                                      int fd,
-                                      GIOCondition condition,
-                                      GaioFdFunc func,
-                                      gpointer user_data,
-                                      GDestroyNotify notify,
-                                      GError **error);
-
-GAIO_AVAILABLE_IN_1_0
-gboolean gaio_context_set_fd_handlers (GaioContext *self,
-                                       int fd,
-                                       const GaioFdHandlers *handlers,
-                                       gpointer user_data,
-                                       GDestroyNotify notify,
-                                       GError **error);
-
-GAIO_AVAILABLE_IN_1_0
-gboolean gaio_context_set_event_notifier (GaioContext *self,
-                                          GaioEventNotifier *notifier,
-                                          GaioFunc func,
-                                          gpointer user_data,
-                                          GDestroyNotify notify,
-                                          GError **error);
-
-GAIO_AVAILABLE_IN_1_0
-void gaio_context_remove_fd_handler (GaioContext *self, int fd);
 
 GAIO_AVAILABLE_IN_1_0
 GaioMonitor gaio_context_get_monitor (GaioContext *self);

@@ -64,8 +64,8 @@ gaio_core_get_source (GaioCore *self)
 /* Thread: the caller's becomes the home, if it has the right to: no other thread is in a turn. */
 bool gaio_core_take_home (GaioCore *self);
 
-/* Thread: home, all that follow. */
-bool gaio_core_poll (GaioCore *self, bool may_block);
+/* Thread: home, all that follow. One turn, which waits for `limit_ns` at most; -1 is for ever. */
+bool gaio_core_poll (GaioCore *self, gint64 limit_ns);
 int gaio_core_get_fd (GaioCore *self);
 bool gaio_core_iterate (GaioCore *self);
 

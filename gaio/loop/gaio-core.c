@@ -272,29 +272,34 @@ leave_turn (Core *core)
 
 /* The driver by hand */
 
+/* Waits until something is ready, for `limit_ns` at most; -1 is for ever. */
+static void
+wait (Core *core, gint64 limit_ns)
+{
+  gint64 timeout_ns = 0;
+  bool sleeps;
+
+  if (limit_ns != 0)
+    timeout_ns = gaio_timeout_soonest (limit_ns, get_timeout_ns (core));
+  sleeps = timeout_ns != 0;
+  if (sleeps && !gaio_waker_begin_sleep (core->waker))
+    timeout_ns = 0;
+  gaio_fd_table_wait (core->fds, timeout_ns);
+  if (sleeps)
+    gaio_waker_end_sleep (core->waker);
+}
+
 bool
-gaio_core_poll (Core *core, bool may_block)
+gaio_core_poll (Core *core, gint64 limit_ns)
 {
   bool progress;
-  bool sleeps = false;
-  gint64 timeout_ns = 0;
 
   enter_turn (core);
   flush (core);
   /* The io_uring monitor submits in the same system call that waits. */
   if (core->ring != NULL && gaio_fd_table_get_monitor (core->fds) != GAIO_MONITOR_IO_URING)
     gaio_ring_submit (core->ring);
-  if (may_block)
-    timeout_ns = get_timeout_ns (core);
-  if (timeout_ns != 0)
-    {
-      sleeps = true;
-      if (!gaio_waker_begin_sleep (core->waker))
-        timeout_ns = 0;
-    }
-  gaio_fd_table_wait (core->fds, timeout_ns);
-  if (sleeps)
-    gaio_waker_end_sleep (core->waker);
+  wait (core, limit_ns);
   progress = dispatch (core);
   leave_turn (core);
   return progress;
@@ -535,7 +540,7 @@ gaio_core_iterate (Core *core)
     g_main_context_ref (main_context);
   else
     {
-      progress = gaio_core_poll (core, false);
+      progress = gaio_core_poll (core, 0);
       main_context = g_main_context_ref_thread_default ();
     }
 

@@ -10,11 +10,20 @@
 #include <stdbool.h>
 
 #include <gaio/base/gaio-ring-private.h>
-#include <gaio/loop/gaio-context.h>
+#include <gaio/loop/gaio-fd-handler.h>
 
 typedef struct _GaioFdMonitor GaioFdMonitor;
 typedef struct _GaioFdMonitorOps GaioFdMonitorOps;
 typedef struct _GaioFdNode GaioFdNode;
+
+/* The data of callbacks, shared by the nodes that take each other's place when a handler is
+ * amended. Freed in the home thread. */
+typedef struct
+{
+  atomic_int refs;
+  gpointer user_data;
+  GDestroyNotify notify;
+} GaioFdData;
 
 /* One registration of one descriptor. It is never edited in place: to change a handler is to
  * retire its node and make another. */
@@ -25,8 +34,12 @@ struct _GaioFdNode
   GIOCondition events; /* what is asked of the kernel; 0 for nothing but errors */
   GaioFdHandlers handlers;
   GaioFdFunc func; /* in place of `handlers` */
-  gpointer user_data;
-  GDestroyNotify notify;
+  GaioFdData *data; /* of both */
+  GaioCanReadFunc can_read;
+  GaioFdData *can_read_data;
+  GaioFdPollFunc poll;
+  GaioFdData *poll_data;
+  GaioFdGroup group;
   bool internal; /* the loop's own: not progress */
 
   atomic_bool retired; /* never called again; written under the table's lock */
@@ -37,7 +50,8 @@ struct _GaioFdNode
 
   /* home thread */
   guint walkers;      /* turns that are in one of its callbacks */
-  GIOCondition ready; /* what it was found ready for; not 0: it is in the ready list */
+  GIOCondition ready; /* what it was found ready for */
+  bool poll_hit;      /* its poll function has found something; either: it is in the ready list */
   GList ready_link;
 
   GaioFdMonitor *monitor; /* the one that watches it; written under the table's lock */

@@ -35,6 +35,20 @@ typedef struct
  * and then user_data stays the caller's. */
 int gaio_fd_table_set (GaioFdTable *self, const GaioFdRegistration *registration);
 
+/* What is to change about the handler that a descriptor has: one of these. */
+typedef struct
+{
+  GaioCanReadFunc can_read;
+  GaioFdPollFunc poll;
+  gpointer user_data; /* of either */
+  GDestroyNotify notify;
+  bool changes_group;
+  GaioFdGroup group;
+} GaioFdAmendment;
+
+/* Thread: any. -ENOENT for a descriptor without handler, and then user_data stays the caller's. */
+int gaio_fd_table_amend (GaioFdTable *self, int fd, const GaioFdAmendment *amendment);
+
 /* Thread: any. Does nothing for a descriptor without handler. */
 void gaio_fd_table_remove (GaioFdTable *self, int fd);
 

@@ -80,11 +80,41 @@ gaio_fd_table_new (GaioBhQueue *queue, GSource *source, GaioMonitor wanted)
   return self;
 }
 
+static GaioFdData *
+data_new (gpointer user_data, GDestroyNotify notify)
+{
+  GaioFdData *data = g_new0 (GaioFdData, 1);
+
+  atomic_init (&data->refs, 1);
+  data->user_data = user_data;
+  data->notify = notify;
+  return data;
+}
+
+static GaioFdData *
+data_ref (GaioFdData *data)
+{
+  if (data != NULL)
+    atomic_fetch_add_explicit (&data->refs, 1, memory_order_relaxed);
+  return data;
+}
+
+static void
+data_unref (GaioFdData *data)
+{
+  if (data == NULL || atomic_fetch_sub_explicit (&data->refs, 1, memory_order_acq_rel) != 1)
+    return;
+  if (data->notify != NULL)
+    data->notify (data->user_data);
+  g_free (data);
+}
+
 static void
 free_node (GaioFdNode *node)
 {
-  if (node->notify != NULL)
-    node->notify (node->user_data);
+  data_unref (node->data);
+  data_unref (node->can_read_data);
+  data_unref (node->poll_data);
   g_free (node);
 }
 
@@ -187,8 +217,11 @@ gaio_fd_table_set (GaioFdTable *self, const GaioFdRegistration *registration)
   node->events = registration->events;
   node->handlers = registration->handlers;
   node->func = registration->func;
-  node->user_data = registration->user_data;
-  node->notify = registration->notify;
+  node->data = data_new (registration->user_data, registration->notify);
+  node->can_read = node->handlers.can_read;
+  node->can_read_data = node->can_read != NULL ? data_ref (node->data) : NULL;
+  node->poll = node->handlers.poll;
+  node->poll_data = node->poll != NULL ? data_ref (node->data) : NULL;
   node->internal = registration->internal;
 
   g_mutex_lock (&self->lock);
@@ -201,13 +234,85 @@ gaio_fd_table_set (GaioFdTable *self, const GaioFdRegistration *registration)
   return 0;
 }
 
+static GaioFdNode *
+find_locked (GaioFdTable *self, int fd)
+{
+  return fd >= 0 && (guint) fd < self->by_fd->len ? self->by_fd->pdata[fd] : NULL;
+}
+
+/* The amended handler is a node of its own, with the data of the one whose place it takes. */
+static GaioFdNode *
+copy_node (GaioFdNode *node)
+{
+  GaioFdNode *copy = g_new0 (GaioFdNode, 1);
+
+  copy->fd = node->fd;
+  copy->events = node->events;
+  copy->handlers = node->handlers;
+  copy->func = node->func;
+  copy->data = data_ref (node->data);
+  copy->can_read = node->can_read;
+  copy->can_read_data = data_ref (node->can_read_data);
+  copy->poll = node->poll;
+  copy->poll_data = data_ref (node->poll_data);
+  copy->group = node->group;
+  copy->internal = node->internal;
+  return copy;
+}
+
+static void
+amend (GaioFdNode *node, const GaioFdAmendment *amendment, GaioFdData **replaced)
+{
+  if (amendment->can_read != NULL)
+    {
+      node->can_read = amendment->can_read;
+      *replaced = node->can_read_data;
+      node->can_read_data = data_new (amendment->user_data, amendment->notify);
+    }
+  if (amendment->poll != NULL)
+    {
+      node->poll = amendment->poll;
+      *replaced = node->poll_data;
+      node->poll_data = data_new (amendment->user_data, amendment->notify);
+    }
+  if (amendment->changes_group)
+    node->group = amendment->group;
+}
+
+int
+gaio_fd_table_amend (GaioFdTable *self, int fd, const GaioFdAmendment *amendment)
+{
+  GaioFdNode *node;
+  bool found;
+
+  g_mutex_lock (&self->lock);
+  node = find_locked (self, fd);
+  found = node != NULL && !node->internal;
+  if (found)
+    {
+      GaioFdData *replaced = NULL;
+      GaioFdNode *amended = copy_node (node);
+
+      amend (amended, amendment, &replaced);
+      replace_locked (self, fd, amended);
+      /* Not the last reference: the retired node has one, which goes in the home thread. */
+      data_unref (replaced);
+    }
+  g_mutex_unlock (&self->lock);
+
+  if (!found)
+    return -ENOENT;
+  gaio_waker_notify (gaio_bh_queue_get_waker (self->queue));
+  return 0;
+}
+
 void
 gaio_fd_table_remove (GaioFdTable *self, int fd)
 {
   bool found;
 
   g_mutex_lock (&self->lock);
-  found = fd >= 0 && (guint) fd < self->by_fd->len && self->by_fd->pdata[fd] != NULL;
+  found = find_locked (self, fd) != NULL;
   if (found)
     replace_locked (self, fd, NULL);
   g_mutex_unlock (&self->lock);
@@ -406,13 +511,13 @@ call (GaioFdNode *node, GIOCondition condition)
   if (node->func != NULL)
     {
       if (is_live (node))
-        node->func (node->fd, condition, node->user_data);
+        node->func (node->fd, condition, node->data->user_data);
       return;
     }
   if (condition & readable && node->handlers.read != NULL && is_live (node))
-    node->handlers.read (node->user_data);
+    node->handlers.read (node->data->user_data);
   if (condition & writable && node->handlers.write != NULL && is_live (node))
-    node->handlers.write (node->user_data);
+    node->handlers.write (node->data->user_data);
 }
 
 bool
