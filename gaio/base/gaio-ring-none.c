@@ -60,6 +60,12 @@ gaio_ring_is_ready (GaioRing *self)
 }
 
 bool
+gaio_ring_has_completed (GaioRing *self, GaioRingOp *op)
+{
+  return false;
+}
+
+bool
 gaio_ring_has_unsubmitted (GaioRing *self)
 {
   return false;

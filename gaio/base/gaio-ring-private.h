@@ -55,6 +55,9 @@ void gaio_ring_submit_and_wait (GaioRing *self, gint64 timeout_ns);
 /* Whether gaio_ring_reap() would find something. */
 bool gaio_ring_is_ready (GaioRing *self);
 
+/* Whether gaio_ring_reap() would complete this operation. It looks at all that is there. */
+bool gaio_ring_has_completed (GaioRing *self, GaioRingOp *op);
+
 /* Whether something was got and not yet submitted. */
 bool gaio_ring_has_unsubmitted (GaioRing *self);
 

@@ -362,6 +362,22 @@ gaio_ring_is_ready (GaioRing *self)
                                 self->refused->len > 0);
 }
 
+bool
+gaio_ring_has_completed (GaioRing *self, GaioRingOp *op)
+{
+  struct io_uring *uring = &self->uring;
+  guint n_ready = is_foreign (self) ? 0 : io_uring_cq_ready (uring);
+
+  for (guint i = 0; i < n_ready; i++)
+    {
+      struct io_uring_cqe *cqe = &uring->cq.cqes[(*uring->cq.khead + i) & *uring->cq.kring_mask];
+
+      if (io_uring_cqe_get_data (cqe) == op)
+        return true;
+    }
+  return false;
+}
+
 static guint
 reap_refused (GaioRing *self)
 {

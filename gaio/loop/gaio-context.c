@@ -142,7 +142,10 @@ gaio_context_set_property (GObject *object, guint id, const GValue *value, GPara
   switch (id)
     {
     case PROP_MONITOR:
-      self->wanted_monitor = g_value_get_enum (value);
+      if (self->core == NULL)
+        self->wanted_monitor = g_value_get_enum (value);
+      else
+        gaio_context_set_monitor (self, g_value_get_enum (value));
       break;
     case PROP_EPOLL_THRESHOLD:
       gaio_context_set_epoll_threshold (self, g_value_get_uint (value));
@@ -168,10 +171,10 @@ gaio_context_class_init (GaioContextClass *klass)
   object_class->set_property = gaio_context_set_property;
 
   /**
-   * GaioContext:monitor: (getter get_monitor)
+   * GaioContext:monitor: (getter get_monitor) (setter set_monitor)
    *
-   * How the context waits for descriptors. At construction: what is wanted. Later: what is in use,
-   * which is decided in the first turn and may change; no notifications are emitted for that.
+   * How the context waits for descriptors. Written: what is wanted. Read: what is in use, which is
+   * decided in a turn and may change; notifications are emitted in the home thread.
    */
   properties[PROP_MONITOR] =
       g_param_spec_enum ("monitor",
@@ -179,7 +182,8 @@ gaio_context_class_init (GaioContextClass *klass)
                          NULL,
                          GAIO_TYPE_MONITOR,
                          GAIO_MONITOR_AUTO,
-                         G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+                         G_PARAM_READWRITE | G_PARAM_CONSTRUCT | G_PARAM_EXPLICIT_NOTIFY |
+                             G_PARAM_STATIC_STRINGS);
 
   /**
    * GaioContext:epoll-threshold: (getter get_epoll_threshold) (setter set_epoll_threshold)
@@ -250,7 +254,7 @@ gaio_context_initable_real_init (GInitable *initable, GCancellable *cancellable,
   GaioContext *self = GAIO_CONTEXT (initable);
 
   if (self->core == NULL)
-    self->core = gaio_core_new (self->wanted_monitor, self->wanted_engine, error);
+    self->core = gaio_core_new (self, self->wanted_monitor, self->wanted_engine, error);
   return self->core != NULL;
 }
 
@@ -448,6 +452,26 @@ gaio_context_get_monitor (GaioContext *self)
   g_return_val_if_fail (GAIO_IS_CONTEXT (self), GAIO_MONITOR_AUTO);
 
   return gaio_fd_table_get_monitor (self->core->fds);
+}
+
+/**
+ * gaio_context_set_monitor: (set-property monitor)
+ * @self: a context
+ * @monitor: what is wanted
+ *
+ * Asks for another way to wait for descriptors. The change is made before the next wait; all
+ * handlers stay. What the system does not have is not taken: see
+ * [method@Gaio.Context.get_monitor].
+ *
+ * Thread: any.
+ */
+void
+gaio_context_set_monitor (GaioContext *self, GaioMonitor monitor)
+{
+  g_return_if_fail (GAIO_IS_CONTEXT (self));
+  g_return_if_fail ((guint) monitor <= GAIO_MONITOR_IO_URING);
+
+  gaio_fd_table_set_monitor (self->core->fds, monitor);
 }
 
 /**

@@ -51,6 +51,9 @@ GAIO_AVAILABLE_IN_1_0
 GaioMonitor gaio_context_get_monitor (GaioContext *self);
 
 GAIO_AVAILABLE_IN_1_0
+void gaio_context_set_monitor (GaioContext *self, GaioMonitor monitor);
+
+GAIO_AVAILABLE_IN_1_0
 guint gaio_context_get_epoll_threshold (GaioContext *self);
 
 GAIO_AVAILABLE_IN_1_0

@@ -23,7 +23,6 @@ struct _GaioCore
   GaioBhQueue *bottom_halves;
   GaioTimerHeap *timers;
   GaioFdTable *fds;
-  GaioMonitor wanted_monitor;
   GaioEngine wanted_engine;
 
   /* atomic */
@@ -36,6 +35,9 @@ struct _GaioCore
   char *_Atomic reason;    /* of it; written once */
 
   /* home thread */
+  GWeakRef object;
+  GaioMonitor monitor;        /* in use, as the object's listeners know it */
+  GaioBhNode monitor_changed;
   GaioRing *ring;
   bool ring_tried;
   bool ring_watched;   /* by the fd table, for monitors that are not on the ring */
@@ -52,8 +54,9 @@ struct _GaioCore
   GMainContext *registered_for; /* a name, not a reference; under the registry's lock */
 };
 
-/* Thread: any. A core is a GSource; the one reference is the caller's. */
-GaioCore *gaio_core_new (GaioMonitor monitor, GaioEngine engine, GError **error);
+/* Thread: any. A core is a GSource; the one reference is the caller's. `object` is the context that
+ * stands before it, not kept alive. */
+GaioCore *gaio_core_new (gpointer object, GaioMonitor monitor, GaioEngine engine, GError **error);
 
 static inline GSource *
 gaio_core_get_source (GaioCore *self)

@@ -63,18 +63,23 @@ on_ring_readable (gpointer user_data)
   /* Nothing: the turn that this has brought about reaps in any case. */
 }
 
+/* A monitor that is not on the ring has to watch it; one that is would wait for itself. */
 static void
-watch_ring (Core *core)
+watch_ring (Core *core, bool should_watch)
 {
+  if (!should_watch)
+    {
+      core->ring_watched = false;
+      gaio_fd_table_remove (core->fds, gaio_ring_get_fd (core->ring));
+      return;
+    }
   core->ring_watched = true;
-  gaio_fd_table_set (core->fds,
-                     &(GaioFdRegistration){
-                         .fd = gaio_ring_get_fd (core->ring),
-                         .events = G_IO_IN,
-                         .handlers = { .read = on_ring_readable },
-                         .internal = true,
-                     });
-  gaio_fd_table_flush (core->fds, core->ring);
+  gaio_fd_table_set (core->fds, &(GaioFdRegistration){
+                                    .fd = gaio_ring_get_fd (core->ring),
+                                    .events = G_IO_IN,
+                                    .handlers = { .read = on_ring_readable },
+                                    .internal = true,
+                                });
 }
 
 static void
@@ -88,14 +93,25 @@ watch_notifier (Core *core)
 {
   GaioEventNotifier *notifier = gaio_waker_get_notifier (core->waker);
 
-  gaio_fd_table_set (core->fds,
-                     &(GaioFdRegistration){
-                         .fd = gaio_event_notifier_get_fd (notifier),
-                         .events = G_IO_IN,
-                         .handlers = { .read = on_notified },
-                         .user_data = notifier,
-                         .internal = true,
-                     });
+  gaio_fd_table_set (core->fds, &(GaioFdRegistration){
+                                    .fd = gaio_event_notifier_get_fd (notifier),
+                                    .events = G_IO_IN,
+                                    .handlers = { .read = on_notified },
+                                    .user_data = notifier,
+                                    .internal = true,
+                                });
+}
+
+/* Tells those who listen to the property, in a turn and not in the midst of a wait. */
+static bool
+on_monitor_changed (GaioBhNode *node, bool closing)
+{
+  Core *core = (Core *) (void *) ((char *) node - G_STRUCT_OFFSET (Core, monitor_changed));
+  g_autoptr (GObject) object = closing ? NULL : g_weak_ref_get (&core->object);
+
+  if (object != NULL)
+    g_object_notify (object, "monitor");
+  return false;
 }
 
 static void foreign_forget (Core *core);
@@ -131,28 +147,52 @@ check_process (Core *core)
     begin_child (core);
 }
 
+/* The groups whose handlers a turn may call that begins now, or is running. */
+static guint
+get_groups (Core *core, guint outermost_depth)
+{
+  guint groups = GAIO_FD_GROUP_BIT (GAIO_FD_GROUP_DEFAULT);
+
+  if (atomic_load_explicit (&core->depth, memory_order_relaxed) <= outermost_depth)
+    groups |= GAIO_FD_GROUP_BIT (GAIO_FD_GROUP_IO);
+  return groups;
+}
+
 /* Before a wait: everything that was asked for is made known to the kernel. */
 static void
-flush (Core *core)
+flush (Core *core, guint groups)
 {
+  GaioMonitor wanted, monitor;
+
   check_process (core);
+  wanted = gaio_fd_table_get_wanted_monitor (core->fds);
   if (G_UNLIKELY (!core->ring_tried) &&
-      (core->wanted_monitor == GAIO_MONITOR_IO_URING ||
-       (core->wanted_monitor == GAIO_MONITOR_AUTO && core->wanted_engine != GAIO_ENGINE_THREADS)))
+      (wanted == GAIO_MONITOR_IO_URING ||
+       (wanted == GAIO_MONITOR_AUTO && core->wanted_engine != GAIO_ENGINE_THREADS)))
     gaio_core_ensure_ring (core);
 
-  gaio_fd_table_flush (core->fds, core->ring);
-  if (G_UNLIKELY (core->ring != NULL && !core->ring_watched &&
-                  gaio_fd_table_get_monitor (core->fds) != GAIO_MONITOR_IO_URING))
-    watch_ring (core);
+  if (G_UNLIKELY (core->ring_watched) && gaio_ring_is_usable (core->ring) &&
+      (wanted == GAIO_MONITOR_IO_URING || wanted == GAIO_MONITOR_AUTO))
+    watch_ring (core, false);
+  gaio_fd_table_flush (core->fds, core->ring, groups);
+  monitor = gaio_fd_table_get_monitor (core->fds);
+  if (G_UNLIKELY (core->ring != NULL && !core->ring_watched && monitor != GAIO_MONITOR_IO_URING))
+    {
+      watch_ring (core, true);
+      gaio_fd_table_flush (core->fds, core->ring, groups);
+    }
+  if (G_UNLIKELY (monitor != core->monitor))
+    {
+      core->monitor = monitor;
+      gaio_bh_node_schedule (&core->monitor_changed, core->bottom_halves);
+    }
 }
 
 /* How long the wait may be for all that is known here; a notification is not. */
 static gint64
 get_timeout_ns (Core *core)
 {
-  if (gaio_fd_table_is_ready (core->fds) ||
-      (core->ring != NULL && gaio_ring_is_ready (core->ring)))
+  if (gaio_fd_table_is_ready (core->fds) || (core->ring != NULL && gaio_ring_is_ready (core->ring)))
     return 0;
   return gaio_timeout_soonest (gaio_bh_queue_get_timeout_ns (core->bottom_halves),
                                gaio_timer_heap_get_timeout_ns (core->timers));
@@ -170,7 +210,7 @@ dispatch (Core *core)
   if (core->ring != NULL)
     gaio_ring_reap (core->ring);
   progress |= gaio_bh_queue_run (core->bottom_halves);
-  progress |= gaio_fd_table_dispatch (core->fds);
+  progress |= gaio_fd_table_dispatch (core->fds, get_groups (core, 1));
   if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 1)
     gaio_fd_table_bury (core->fds);
   progress |= gaio_timer_heap_run (core->timers);
@@ -226,7 +266,7 @@ foreign_begin_sleep (Core *core)
 {
   gint64 timeout_ns;
 
-  flush (core);
+  flush (core, get_groups (core, 0));
   if (core->ring != NULL)
     gaio_ring_submit (core->ring);
   if (!core->foreign_sleeps)
@@ -295,7 +335,7 @@ gaio_core_poll (Core *core, gint64 limit_ns)
   bool progress;
 
   enter_turn (core);
-  flush (core);
+  flush (core, get_groups (core, 1));
   /* The io_uring monitor submits in the same system call that waits. */
   if (core->ring != NULL && gaio_fd_table_get_monitor (core->fds) != GAIO_MONITOR_IO_URING)
     gaio_ring_submit (core->ring);
@@ -358,7 +398,7 @@ source_prepare (GSource *source, int *timeout_ms)
       return !core->source_yields;
     }
 
-  flush (core);
+  flush (core, get_groups (core, 0));
   if (core->ring != NULL)
     gaio_ring_submit (core->ring);
   if (!core->source_sleeps)
@@ -463,6 +503,7 @@ source_finalize (GSource *source)
   gaio_timer_heap_unref (core->timers);
   gaio_bh_queue_unref (core->bottom_halves);
   gaio_waker_unref (core->waker);
+  g_weak_ref_clear (&core->object);
   g_free (core->reason);
 }
 
@@ -474,7 +515,7 @@ static GSourceFuncs source_funcs = {
 };
 
 GaioCore *
-gaio_core_new (GaioMonitor monitor, GaioEngine engine, GError **error)
+gaio_core_new (gpointer object, GaioMonitor monitor, GaioEngine engine, GError **error)
 {
   GaioWaker *waker = gaio_waker_new (error);
   Core *core;
@@ -489,13 +530,15 @@ gaio_core_new (GaioMonitor monitor, GaioEngine engine, GError **error)
   g_source_set_can_recurse (&core->parent, TRUE);
 
   core->waker = waker;
+  g_weak_ref_init (&core->object, object);
+  core->monitor = monitor;
+  core->monitor_changed.run = on_monitor_changed;
   core->bottom_halves = gaio_bh_queue_new (waker);
   core->timers = gaio_timer_heap_new (core->bottom_halves);
-  core->wanted_monitor = monitor;
   core->wanted_engine = engine;
   core->fork_count = gaio_fork_get_count ();
   atomic_init (&core->budget_us, GAIO_CORE_BUDGET_US);
-  core->fds = gaio_fd_table_new (core->bottom_halves, &core->parent, core->wanted_monitor);
+  core->fds = gaio_fd_table_new (core->bottom_halves, &core->parent, monitor);
   if (core->wanted_engine == GAIO_ENGINE_THREADS)
     use_engine (core, GAIO_ENGINE_THREADS, g_strdup ("threads were asked for"));
 
@@ -510,7 +553,7 @@ gaio_core_get_fd (Core *core)
   if (core->foreign == NULL)
     {
       gaio_fd_table_need_fd (core->fds);
-      flush (core);
+      flush (core, get_groups (core, 0));
       if (gaio_fd_table_get_fd (core->fds) < 0)
         return -1;
       core->foreign = gaio_foreign_new (core->fds);

@@ -68,7 +68,7 @@ epoll_open (GaioRing *ring, GSource *source)
   self->fork_count = gaio_fork_get_count ();
   self->nodes = g_ptr_array_new ();
   self->regular = g_ptr_array_new ();
-  if (!g_source_is_destroyed (source))
+  if (gaio_fd_source_is_usable (source))
     self->source_tag = g_source_add_unix_fd (source, fd, G_IO_IN);
   return &self->parent;
 }
@@ -78,7 +78,7 @@ epoll_close (GaioFdMonitor *monitor)
 {
   EpollMonitor *self = (EpollMonitor *) monitor;
 
-  if (self->source_tag != NULL && !g_source_is_destroyed (self->source))
+  if (self->source_tag != NULL && gaio_fd_source_is_usable (self->source))
     g_source_remove_unix_fd (self->source, self->source_tag);
   close (self->fd);
   g_ptr_array_unref (self->nodes);
@@ -87,20 +87,17 @@ epoll_close (GaioFdMonitor *monitor)
 }
 
 static bool
-add (EpollMonitor *self, GaioFdNode *node)
+watch (EpollMonitor *self, GaioFdNode *node)
 {
   /* The GIOConditions are the values of poll(2), and so are epoll's. */
   struct epoll_event event = {
-    .events = node->events,
-    .data.u64 = (guint64) ++self->last_number << 32 | (guint32) node->fd,
+    .events = node->wanted,
+    .data.u64 = (guint64) node->epoll_number << 32 | (guint32) node->fd,
   };
   int err;
 
-  node->epoll_number = self->last_number;
-  if (self->nodes->len <= (guint) node->fd)
-    g_ptr_array_set_size (self->nodes, MAX (node->fd + 1, (int) self->nodes->len * 2));
-  self->nodes->pdata[node->fd] = node;
-
+  if (node->unwatched)
+    return true;
   if (epoll_ctl (self->fd, EPOLL_CTL_ADD, node->fd, &event) == 0)
     return true;
   if (errno == EEXIST && epoll_ctl (self->fd, EPOLL_CTL_MOD, node->fd, &event) == 0)
@@ -117,6 +114,26 @@ add (EpollMonitor *self, GaioFdNode *node)
   return err == EBADF;
 }
 
+static void
+unwatch (EpollMonitor *self, GaioFdNode *node)
+{
+  if (g_ptr_array_remove_fast (self->regular, node))
+    atomic_store (&self->n_regular, self->regular->len);
+  else
+    /* Fails when the owner has closed the descriptor, which took it out of the set. */
+    epoll_ctl (self->fd, EPOLL_CTL_DEL, node->fd, NULL);
+}
+
+static bool
+add (EpollMonitor *self, GaioFdNode *node)
+{
+  node->epoll_number = ++self->last_number;
+  if (self->nodes->len <= (guint) node->fd)
+    g_ptr_array_set_size (self->nodes, MAX (node->fd + 1, (int) self->nodes->len * 2));
+  self->nodes->pdata[node->fd] = node;
+  return watch (self, node);
+}
+
 static bool
 epoll_update (GaioFdMonitor *monitor, GaioFdNode *removed, GaioFdNode *added)
 {
@@ -127,13 +144,20 @@ epoll_update (GaioFdMonitor *monitor, GaioFdNode *removed, GaioFdNode *added)
   if (removed != NULL)
     {
       self->nodes->pdata[removed->fd] = NULL;
-      if (g_ptr_array_remove_fast (self->regular, removed))
-        atomic_store (&self->n_regular, self->regular->len);
-      else
-        /* Fails when the owner has closed the descriptor, which took it out of the set. */
-        epoll_ctl (self->fd, EPOLL_CTL_DEL, removed->fd, NULL);
+      unwatch (self, removed);
     }
   return added == NULL || add (self, added);
+}
+
+static bool
+epoll_rewatch (GaioFdMonitor *monitor, GaioFdNode *node)
+{
+  EpollMonitor *self = (EpollMonitor *) monitor;
+
+  if (self->fork_count != gaio_fork_get_count ())
+    return true;
+  unwatch (self, node);
+  return watch (self, node);
 }
 
 /* epoll_wait with nanoseconds: epoll_pwait2, or before Linux 5.11 milliseconds, rounded up. */
@@ -195,7 +219,7 @@ report (EpollMonitor *self, gint64 timeout_ns)
         {
           GaioFdNode *node = self->regular->pdata[i];
 
-          gaio_fd_node_set_ready (node, node->events & (G_IO_IN | G_IO_OUT));
+          gaio_fd_node_set_ready (node, node->wanted & (G_IO_IN | G_IO_OUT));
         }
       g_mutex_unlock (self->parent.lock);
       timeout_ns = 0;
@@ -263,6 +287,7 @@ const GaioFdMonitorOps gaio_fd_monitor_epoll = {
   .open = epoll_open,
   .close = epoll_close,
   .update = epoll_update,
+  .rewatch = epoll_rewatch,
   .wait = epoll_monitor_wait,
   .collect = epoll_collect,
   .source_is_ready = epoll_source_is_ready,

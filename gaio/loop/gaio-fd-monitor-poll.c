@@ -57,6 +57,22 @@ poll_close (GaioFdMonitor *monitor)
   g_free (self);
 }
 
+static void
+watch_by_source (PollMonitor *self, GaioFdNode *node)
+{
+  if (!node->unwatched && gaio_fd_source_is_usable (self->source))
+    node->source_tag = g_source_add_unix_fd (self->source, node->fd, node->wanted);
+}
+
+static void
+unwatch_by_source (PollMonitor *self, GaioFdNode *node)
+{
+  /* A destroyed source has dropped its descriptors itself. */
+  if (node->source_tag != NULL && gaio_fd_source_is_usable (self->source))
+    g_source_remove_unix_fd (self->source, node->source_tag);
+  node->source_tag = NULL;
+}
+
 static bool
 poll_update (GaioFdMonitor *monitor, GaioFdNode *removed, GaioFdNode *added)
 {
@@ -65,17 +81,24 @@ poll_update (GaioFdMonitor *monitor, GaioFdNode *removed, GaioFdNode *added)
   if (removed != NULL)
     {
       g_ptr_array_remove_fast (self->nodes, removed);
-      /* A destroyed source has dropped its descriptors itself. */
-      if (removed->source_tag != NULL && !g_source_is_destroyed (self->source))
-        g_source_remove_unix_fd (self->source, removed->source_tag);
-      removed->source_tag = NULL;
+      unwatch_by_source (self, removed);
     }
   if (added != NULL)
     {
       g_ptr_array_add (self->nodes, added);
-      if (!g_source_is_destroyed (self->source))
-        added->source_tag = g_source_add_unix_fd (self->source, added->fd, added->events);
+      watch_by_source (self, added);
     }
+  self->changed = true;
+  return true;
+}
+
+static bool
+poll_rewatch (GaioFdMonitor *monitor, GaioFdNode *node)
+{
+  PollMonitor *self = (PollMonitor *) monitor;
+
+  unwatch_by_source (self, node);
+  watch_by_source (self, node);
   self->changed = true;
   return true;
 }
@@ -92,8 +115,10 @@ poll_flush (GaioFdMonitor *monitor)
   for (guint i = 0; i < self->nodes->len; i++)
     {
       GaioFdNode *node = self->nodes->pdata[i];
-      struct pollfd pollfd = { .fd = node->fd, .events = node->events };
+      struct pollfd pollfd = { .fd = node->fd, .events = node->wanted };
 
+      if (node->unwatched)
+        continue;
       g_ptr_array_add (self->watched, node);
       g_array_append_val (self->pollfds, pollfd);
     }
@@ -180,6 +205,7 @@ const GaioFdMonitorOps gaio_fd_monitor_poll = {
   .open = poll_open,
   .close = poll_close,
   .update = poll_update,
+  .rewatch = poll_rewatch,
   .flush = poll_flush,
   .wait = poll_wait,
   .collect = poll_collect,

@@ -44,8 +44,15 @@ struct _GaioFdNode
 
   atomic_bool retired; /* never called again; written under the table's lock */
 
+  /* home thread; written under the table's lock too, and when the node is new */
+  GIOCondition wanted; /* of `events`, what the kernel is to report at the moment */
+  bool unwatched;      /* not even errors */
+  bool cannot_read;    /* says its can-read function */
+  bool held;           /* not to be called by the turns that run now; in the table's list */
+
   /* under the table's lock */
   GList link;     /* in the table's list of live nodes, or of retired ones */
+  GList asker_link; /* in the table's list of nodes with a can-read function */
   bool is_change; /* io_uring: in the list of nodes that flush() looks at */
 
   /* home thread */
@@ -53,15 +60,24 @@ struct _GaioFdNode
   GIOCondition ready; /* what it was found ready for */
   bool poll_hit;      /* its poll function has found something; either: it is in the ready list */
   GList ready_link;
+  GList held_link;
 
   GaioFdMonitor *monitor; /* the one that watches it; written under the table's lock */
   GaioRingOp poll_op;     /* io_uring: the POLL_ADD, */
+  GIOCondition polled_for;
   bool polled;            /* that the kernel has: it may report the node, so that must stay */
   bool poll_cancelled;    /* and is to give back */
 
   gpointer source_tag;  /* poll: its GPollFD in the GSource; under the table's lock */
   guint32 epoll_number; /* epoll: of this registration; under the table's lock */
 };
+
+/* A source that can be told of descriptors; `source` may be NULL. */
+static inline bool
+gaio_fd_source_is_usable (GSource *source)
+{
+  return source != NULL && !g_source_is_destroyed (source);
+}
 
 /* Thread: home. Reports a node as ready: puts it on the list that the monitor was opened with. */
 void gaio_fd_node_set_ready (GaioFdNode *node, GIOCondition condition);
@@ -71,7 +87,8 @@ struct _GaioFdMonitorOps
   GaioMonitor type;
 
   /* Makes a monitor that watches nothing. `ring` is the context's, NULL when there is none;
-   * `source` the context's GSource. NULL when the system does not allow this one.
+   * `source` the context's GSource, NULL when no GMainContext waits for the monitor. Returns NULL
+   * when the system does not allow this one.
    * Thread: home; the table's lock is held. */
   GaioFdMonitor *(*open) (GaioRing *ring, GSource *source);
 
@@ -83,7 +100,11 @@ struct _GaioFdMonitorOps
    * Thread: any; the table's lock is held. */
   bool (*update) (GaioFdMonitor *self, GaioFdNode *removed, GaioFdNode *added);
 
-  /* Makes what update() has noted known to the kernel, and forgets nodes that are removed. Called
+  /* `wanted` or `unwatched` of a node that it watches has changed. False as above.
+   * Thread: home, lock held. */
+  bool (*rewatch) (GaioFdMonitor *self, GaioFdNode *node);
+
+  /* Makes what the two above have noted known to the kernel, and forgets nodes that are removed. Called
    * before each wait, also a foreign one, and before retired nodes are freed. May be NULL.
    * Thread: home, lock held. */
   void (*flush) (GaioFdMonitor *self);
@@ -99,6 +120,10 @@ struct _GaioFdMonitorOps
 
   /* Whether the GMainContext of the GSource found something for collect(). Thread: home. */
   bool (*source_is_ready) (GaioFdMonitor *self);
+
+  /* Whether the node is ready by what the kernel has told already and nobody has looked at, besides
+   * what is in the list. May be NULL: no. Thread: home, lock held. */
+  bool (*has_reported) (GaioFdMonitor *self, GaioFdNode *node);
 
   /* Whether something is known to be ready without asking the kernel. May be NULL: never.
    * Thread: home. */

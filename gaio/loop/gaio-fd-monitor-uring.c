@@ -49,23 +49,9 @@ uring_open (GaioRing *ring, GSource *source)
   self->ring = ring;
   self->changes = g_ptr_array_new ();
   self->to_renew = g_ptr_array_new ();
-  if (!g_source_is_destroyed (source))
+  if (gaio_fd_source_is_usable (source))
     self->source_tag = g_source_add_unix_fd (source, gaio_ring_get_fd (ring), G_IO_IN);
   return &self->parent;
-}
-
-static void
-uring_close (GaioFdMonitor *monitor)
-{
-  UringMonitor *self = (UringMonitor *) monitor;
-
-  if (self->source_tag != NULL && !g_source_is_destroyed (self->source))
-    g_source_remove_unix_fd (self->source, self->source_tag);
-  for (guint i = 0; i < self->changes->len; i++)
-    ((GaioFdNode *) self->changes->pdata[i])->is_change = false;
-  g_ptr_array_unref (self->changes);
-  g_ptr_array_unref (self->to_renew);
-  g_free (self);
 }
 
 static void
@@ -80,15 +66,17 @@ poll_done (GaioRingOp *op, int res)
 {
   GaioFdNode *node = (GaioFdNode *) (void *) ((char *) op - G_STRUCT_OFFSET (GaioFdNode, poll_op));
   UringMonitor *self = (UringMonitor *) node->monitor;
+  bool was_cancelled = node->poll_cancelled;
 
   node->polled = false;
-  /* The node was removed, or another monitor watches it now. One that another thread is just
-   * removing is in `changes` and ends there. */
-  if (node->poll_cancelled || self->parent.ops != &gaio_fd_monitor_uring)
+  node->poll_cancelled = false;
+  /* The node was removed, or another monitor watches it now. */
+  if (node->retired || self->parent.ops != &gaio_fd_monitor_uring)
     return;
-  if (res > 0)
+  /* What is cancelled was asked for other conditions than are wanted now. */
+  if (res > 0 && !was_cancelled)
     gaio_fd_node_set_ready (node, res);
-  else if (res != -ECANCELED)
+  else if (res != -ECANCELED && !was_cancelled)
     {
       /* The descriptor was closed under its handler. */
       gaio_debug (LOOP, "poll of fd %d: %s", node->fd, g_strerror (-res));
@@ -112,12 +100,18 @@ uring_update (GaioFdMonitor *monitor, GaioFdNode *removed, GaioFdNode *added)
   return true;
 }
 
+static bool
+uring_rewatch (GaioFdMonitor *monitor, GaioFdNode *node)
+{
+  return uring_update (monitor, NULL, node);
+}
+
 static void
 start_poll (UringMonitor *self, GaioFdNode *node)
 {
   struct io_uring_sqe *sqe;
 
-  if (node->polled || node->retired)
+  if (node->polled || node->retired || node->unwatched)
     return;
   node->poll_op.complete = poll_done;
   sqe = gaio_ring_get_sqe (self->ring, &node->poll_op);
@@ -127,27 +121,57 @@ start_poll (UringMonitor *self, GaioFdNode *node)
       renew (self, node);
       return;
     }
-  io_uring_prep_poll_add (sqe, node->fd, node->events);
+  io_uring_prep_poll_add (sqe, node->fd, node->wanted);
+  node->polled_for = node->wanted;
   node->polled = true;
+}
+
+/* False when the kernel takes no more just now. */
+static bool
+try_end_poll (UringMonitor *self, GaioFdNode *node)
+{
+  struct io_uring_sqe *sqe;
+
+  if (!node->polled || node->poll_cancelled || !gaio_ring_is_usable (self->ring))
+    return true;
+  sqe = gaio_ring_get_sqe (self->ring, NULL);
+  if (sqe == NULL)
+    return false;
+  io_uring_prep_poll_remove (sqe, (guint64) (uintptr_t) &node->poll_op);
+  node->poll_cancelled = true;
+  return true;
 }
 
 static void
 end_poll (UringMonitor *self, GaioFdNode *node)
 {
-  struct io_uring_sqe *sqe;
-
   g_ptr_array_remove_fast (self->to_renew, node);
-  if (!node->polled || node->poll_cancelled || !gaio_ring_is_usable (self->ring))
+  if (try_end_poll (self, node))
     return;
-  sqe = gaio_ring_get_sqe (self->ring, NULL);
-  if (sqe == NULL)
+  uring_update (&self->parent, node, NULL);
+  self->parent.needs_flush = true;
+}
+
+/* What is still being polled for the nodes that are given up is called back; the context goes on to
+ * reap. */
+static void
+uring_close (GaioFdMonitor *monitor)
+{
+  UringMonitor *self = (UringMonitor *) monitor;
+
+  if (self->source_tag != NULL && gaio_fd_source_is_usable (self->source))
+    g_source_remove_unix_fd (self->source, self->source_tag);
+  for (guint i = 0; i < self->changes->len; i++)
     {
-      uring_update (&self->parent, node, NULL);
-      self->parent.needs_flush = true;
-      return;
+      GaioFdNode *node = self->changes->pdata[i];
+
+      node->is_change = false;
+      /* One that cannot be called back stays in memory until its descriptor is ready. */
+      try_end_poll (self, node);
     }
-  io_uring_prep_poll_remove (sqe, (guint64) (uintptr_t) &node->poll_op);
-  node->poll_cancelled = true;
+  g_ptr_array_unref (self->changes);
+  g_ptr_array_unref (self->to_renew);
+  g_free (self);
 }
 
 static void
@@ -162,7 +186,7 @@ uring_flush (GaioFdMonitor *monitor)
       GaioFdNode *node = g_ptr_array_steal_index (self->changes, 0);
 
       node->is_change = false;
-      if (node->retired)
+      if (node->retired || (node->polled && (node->unwatched || node->polled_for != node->wanted)))
         end_poll (self, node);
       else
         start_poll (self, node);
@@ -189,6 +213,12 @@ uring_is_ready (GaioFdMonitor *monitor)
   return gaio_ring_is_ready (((UringMonitor *) monitor)->ring);
 }
 
+static bool
+uring_has_reported (GaioFdMonitor *monitor, GaioFdNode *node)
+{
+  return node->polled && gaio_ring_has_completed (((UringMonitor *) monitor)->ring, &node->poll_op);
+}
+
 static int
 uring_get_fd (GaioFdMonitor *monitor)
 {
@@ -200,10 +230,12 @@ const GaioFdMonitorOps gaio_fd_monitor_uring = {
   .open = uring_open,
   .close = uring_close,
   .update = uring_update,
+  .rewatch = uring_rewatch,
   .flush = uring_flush,
   .wait = uring_wait,
   .collect = uring_collect,
   .source_is_ready = uring_is_ready,
+  .has_reported = uring_has_reported,
   .is_ready = uring_is_ready,
   .get_fd = uring_get_fd,
 };

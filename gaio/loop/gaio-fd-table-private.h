@@ -28,6 +28,7 @@ typedef struct
   GaioFdFunc func;
   gpointer user_data;
   GDestroyNotify notify;
+  GaioFdGroup group;
   bool internal;
 } GaioFdRegistration;
 
@@ -57,9 +58,18 @@ GaioMonitor gaio_fd_table_get_monitor (GaioFdTable *self);
 guint gaio_fd_table_get_epoll_threshold (GaioFdTable *self);
 void gaio_fd_table_set_epoll_threshold (GaioFdTable *self, guint n_fds);
 
-/* Thread: home, all that follow. Before each wait: opens, or changes, the monitor where that is
- * due, and makes all changes known to the kernel. `ring` is the context's, or NULL. */
-void gaio_fd_table_flush (GaioFdTable *self, GaioRing *ring);
+/* Thread: any. Asks for another monitor, from the next flush on. */
+void gaio_fd_table_set_monitor (GaioFdTable *self, GaioMonitor wanted);
+GaioMonitor gaio_fd_table_get_wanted_monitor (GaioFdTable *self);
+
+/* Thread: any. From the next flush on no GMainContext waits for the descriptors by itself. */
+void gaio_fd_table_leave_source (GaioFdTable *self);
+
+/* Thread: home, all that follow. Before each wait: asks the can-read functions, opens, or changes,
+ * the monitor where that is due, and makes all changes known to the kernel. `ring` is the
+ * context's, or NULL; `groups` those whose handlers this turn may call, as GAIO_FD_GROUP_BITs. */
+void gaio_fd_table_flush (GaioFdTable *self, GaioRing *ring, guint groups);
+#define GAIO_FD_GROUP_BIT(group) (1u << (group))
 
 /* As the operations of the monitor; what is ready goes to the table's list. */
 void gaio_fd_table_wait (GaioFdTable *self, gint64 timeout_ns);
@@ -70,8 +80,12 @@ bool gaio_fd_table_source_is_ready (GaioFdTable *self);
 bool gaio_fd_table_is_ready (GaioFdTable *self);
 
 /* Calls the handlers of what is ready; returns whether any was not internal. A nested call takes
- * over what the outer one has left. */
-bool gaio_fd_table_dispatch (GaioFdTable *self);
+ * over what the outer one has left. A handler of none of the `groups` is held: neither called nor
+ * watched until a flush with its group. */
+bool gaio_fd_table_dispatch (GaioFdTable *self, guint groups);
+
+/* Whether the monitor has reported the descriptor, in what dispatch would look at. */
+bool gaio_fd_table_is_reported (GaioFdTable *self, int fd);
 
 /* Frees removed handlers, with their data. Not while an outer turn may still look at them. */
 void gaio_fd_table_bury (GaioFdTable *self);

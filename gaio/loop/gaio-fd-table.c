@@ -10,7 +10,8 @@
  * data is freed, in the home thread.
  *
  * The list of what is ready belongs to the table and not to a turn, so a nested turn serves what
- * the outer one found.
+ * the outer one found. What a turn must not call, because of its group, is held: the kernel is not
+ * asked for it, or the turn would find it ready again and again, until a turn comes that may.
  *
  * The monitor is chosen here: what was asked for, or io_uring when there is a ring, else poll, and
  * epoll from the threshold on. A monitor that cannot go on (epoll out of memory, a ring that the
@@ -34,7 +35,6 @@ struct _GaioFdTable
   /* immutable */
   GaioBhQueue *queue;
   GSource *source;
-  GaioMonitor wanted;
 
   GMutex lock;
 
@@ -42,25 +42,36 @@ struct _GaioFdTable
   GPtrArray *by_fd; /* the live node of each descriptor, or NULL */
   GQueue live;
   GQueue retired;
+  GQueue askers; /* those of the live that have a can-read function */
   guint epoll_threshold;
   GaioFdMonitor *monitor; /* made by the home thread; NULL before the first flush */
   bool monitor_failed;    /* it could not take a node */
   bool epoll_failed;
   bool needs_fd;
-  bool is_child; /* the monitor is of the parent of this process: open another */
+  bool is_stale; /* the monitor is of the parent of this process, or for a source: open another */
+  bool has_left_source;
 
-  atomic_uint n_retired;  /* the length of `retired`, to be read without the lock */
-  atomic_int type;        /* GaioMonitor of `monitor`, or GAIO_MONITOR_AUTO; as before */
-  atomic_bool recheck;    /* flush() has something to decide; as before */
+  atomic_int wanted;     /* GaioMonitor; written under the lock, to be read without it */
+  atomic_uint n_askers;  /* the length of `askers`; as before */
+  atomic_uint n_retired; /* the length of `retired`; as before */
+  atomic_int type;       /* GaioMonitor of `monitor`, or GAIO_MONITOR_AUTO; as before */
+  atomic_bool recheck;   /* flush() has something to decide; as before */
 
   /* home thread */
   GQueue ready;
+  GQueue held;
 };
+
+/* What a handler that does not want to read is not told of. */
+#define READING (G_IO_IN | G_IO_PRI | G_IO_HUP)
 
 void
 gaio_fd_node_set_ready (GaioFdNode *node, GIOCondition condition)
 {
-  if (node->ready == 0)
+  condition &= node->wanted | G_IO_ERR | G_IO_HUP | G_IO_NVAL;
+  if (condition == 0 || node->unwatched)
+    return;
+  if (node->ready == 0 && !node->poll_hit)
     g_queue_push_tail_link (node->monitor->ready, &node->ready_link);
   node->ready |= condition;
 }
@@ -72,7 +83,7 @@ gaio_fd_table_new (GaioBhQueue *queue, GSource *source, GaioMonitor wanted)
 
   self->queue = gaio_bh_queue_ref (queue);
   self->source = source;
-  self->wanted = wanted;
+  atomic_init (&self->wanted, (int) wanted);
   g_mutex_init (&self->lock);
   self->by_fd = g_ptr_array_new ();
   self->epoll_threshold = DEFAULT_EPOLL_THRESHOLD;
@@ -155,6 +166,8 @@ gaio_fd_table_clear (GaioFdTable *self)
   GaioFdNode *node;
 
   g_queue_init (&self->ready);
+  g_queue_init (&self->held);
+  g_queue_init (&self->askers);
   while ((node = steal_node (self, &self->live)) != NULL)
     free_node (node);
   while ((node = steal_node (self, &self->retired)) != NULL)
@@ -179,8 +192,18 @@ retire_locked (GaioFdTable *self, GaioFdNode *node)
 {
   atomic_store_explicit (&node->retired, true, memory_order_release);
   g_queue_unlink (&self->live, &node->link);
+  if (node->can_read != NULL)
+    g_queue_unlink (&self->askers, &node->asker_link);
+  atomic_store (&self->n_askers, self->askers.length);
   g_queue_push_tail_link (&self->retired, &node->link);
   atomic_store (&self->n_retired, self->retired.length);
+}
+
+/* A handler with a poll function alone is not called for what its descriptor does. */
+static bool
+is_of_no_interest (GaioFdNode *node)
+{
+  return node->func == NULL && node->handlers.read == NULL && node->handlers.write == NULL;
 }
 
 static void
@@ -195,8 +218,15 @@ replace_locked (GaioFdTable *self, int fd, GaioFdNode *added)
     {
       added->link.data = added;
       added->ready_link.data = added;
+      added->held_link.data = added;
+      added->asker_link.data = added;
       added->monitor = self->monitor;
+      added->wanted = added->events;
+      added->unwatched = is_of_no_interest (added);
       g_queue_push_tail_link (&self->live, &added->link);
+      if (added->can_read != NULL)
+        g_queue_push_tail_link (&self->askers, &added->asker_link);
+      atomic_store (&self->n_askers, self->askers.length);
     }
   if (self->monitor != NULL && !self->monitor->ops->update (self->monitor, removed, added))
     self->monitor_failed = true;
@@ -222,6 +252,7 @@ gaio_fd_table_set (GaioFdTable *self, const GaioFdRegistration *registration)
   node->can_read_data = node->can_read != NULL ? data_ref (node->data) : NULL;
   node->poll = node->handlers.poll;
   node->poll_data = node->poll != NULL ? data_ref (node->data) : NULL;
+  node->group = registration->group;
   node->internal = registration->internal;
 
   g_mutex_lock (&self->lock);
@@ -327,7 +358,36 @@ gaio_fd_table_get_monitor (GaioFdTable *self)
 {
   GaioMonitor type = atomic_load (&self->type);
 
-  return type != GAIO_MONITOR_AUTO ? type : self->wanted;
+  return type != GAIO_MONITOR_AUTO ? type : (GaioMonitor) atomic_load (&self->wanted);
+}
+
+GaioMonitor
+gaio_fd_table_get_wanted_monitor (GaioFdTable *self)
+{
+  return atomic_load_explicit (&self->wanted, memory_order_relaxed);
+}
+
+void
+gaio_fd_table_set_monitor (GaioFdTable *self, GaioMonitor wanted)
+{
+  g_mutex_lock (&self->lock);
+  atomic_store (&self->wanted, (int) wanted);
+  if (wanted == GAIO_MONITOR_EPOLL)
+    self->epoll_failed = false;
+  atomic_store (&self->recheck, true);
+  g_mutex_unlock (&self->lock);
+  gaio_waker_notify (gaio_bh_queue_get_waker (self->queue));
+}
+
+void
+gaio_fd_table_leave_source (GaioFdTable *self)
+{
+  g_mutex_lock (&self->lock);
+  self->has_left_source = true;
+  self->is_stale = true;
+  atomic_store (&self->recheck, true);
+  g_mutex_unlock (&self->lock);
+  gaio_waker_notify (gaio_bh_queue_get_waker (self->queue));
 }
 
 guint
@@ -355,15 +415,17 @@ gaio_fd_table_set_epoll_threshold (GaioFdTable *self, guint n_fds)
 static const GaioFdMonitorOps *
 choose_locked (GaioFdTable *self, GaioRing *ring)
 {
+  GaioMonitor wanted = atomic_load (&self->wanted);
   bool epoll_is_fit = !self->epoll_failed;
 
-  if ((self->wanted == GAIO_MONITOR_AUTO || self->wanted == GAIO_MONITOR_IO_URING) &&
-      ring != NULL && gaio_ring_is_usable (ring))
+  if ((wanted == GAIO_MONITOR_AUTO || wanted == GAIO_MONITOR_IO_URING) && ring != NULL &&
+      gaio_ring_is_usable (ring))
     return &gaio_fd_monitor_uring;
-  if (epoll_is_fit && (self->wanted == GAIO_MONITOR_EPOLL || self->needs_fd))
+  if (epoll_is_fit && (wanted == GAIO_MONITOR_EPOLL || self->needs_fd))
     return &gaio_fd_monitor_epoll;
-  if (epoll_is_fit && self->wanted != GAIO_MONITOR_POLL &&
-      self->live.length >= self->epoll_threshold)
+  if (wanted == GAIO_MONITOR_POLL)
+    return &gaio_fd_monitor_poll;
+  if (epoll_is_fit && self->live.length >= self->epoll_threshold)
     return &gaio_fd_monitor_epoll;
   /* An epoll set that is there stays: descriptors that come and go at the threshold would have it
    * made and closed again and again. */
@@ -375,42 +437,43 @@ choose_locked (GaioFdTable *self, GaioRing *ring)
 static void
 open_locked (GaioFdTable *self, const GaioFdMonitorOps *ops, GaioRing *ring)
 {
+  GSource *source = self->has_left_source ? NULL : self->source;
   GaioFdMonitor *old = self->monitor;
-  GaioFdMonitor *monitor = ops->open (ring, self->source);
+  GaioFdMonitor *monitor = ops->open (ring, source);
 
   if (monitor == NULL)
     {
       if (ops == &gaio_fd_monitor_epoll)
         self->epoll_failed = true;
       ops = &gaio_fd_monitor_poll;
-      monitor = ops->open (ring, self->source);
+      monitor = ops->open (ring, source);
     }
   monitor->ops = ops;
   monitor->ready = &self->ready;
   monitor->lock = &self->lock;
-  gaio_debug (LOOP,
-              "%u descriptors: monitor %s",
-              self->live.length,
+  gaio_debug (LOOP, "%u descriptors: monitor %s", self->live.length,
               ops->type == GAIO_MONITOR_POLL    ? "poll"
               : ops->type == GAIO_MONITOR_EPOLL ? "epoll"
                                                 : "io_uring");
 
   self->monitor_failed = false;
-  self->is_child = false;
+  self->is_stale = false;
+  if (old != NULL)
+    {
+      for (GList *link = self->live.head; link != NULL; link = link->next)
+        old->ops->update (old, link->data, NULL);
+      old->ops->close (old);
+    }
   for (GList *link = self->live.head; link != NULL; link = link->next)
     {
       GaioFdNode *node = link->data;
 
-      if (old != NULL)
-        old->ops->update (old, node, NULL);
       node->monitor = monitor;
       if (!ops->update (monitor, NULL, node))
         self->monitor_failed = true;
     }
   for (GList *link = self->retired.head; link != NULL; link = link->next)
     ((GaioFdNode *) link->data)->monitor = monitor;
-  if (old != NULL)
-    old->ops->close (old);
   self->monitor = monitor;
   atomic_store (&self->type, (int) ops->type);
 
@@ -421,8 +484,100 @@ open_locked (GaioFdTable *self, const GaioFdMonitorOps *ops, GaioRing *ring)
     }
 }
 
-void
-gaio_fd_table_flush (GaioFdTable *self, GaioRing *ring)
+static bool
+is_live (GaioFdNode *node)
+{
+  return !atomic_load_explicit (&node->retired, memory_order_acquire);
+}
+
+/* What the kernel is asked for, after a handler was held or released, or wants to read or not. */
+static void
+rewatch_locked (GaioFdTable *self, GaioFdNode *node)
+{
+  GIOCondition wanted = node->cannot_read ? node->events & ~READING : node->events;
+  bool unwatched = node->held || is_of_no_interest (node) ||
+                   (node->cannot_read && (wanted & ~(G_IO_ERR | G_IO_NVAL)) == 0);
+
+  if (node->retired || (wanted == node->wanted && unwatched == node->unwatched))
+    return;
+  node->wanted = wanted;
+  node->unwatched = unwatched;
+  if (self->monitor != NULL && !self->monitor->ops->rewatch (self->monitor, node))
+    self->monitor_failed = true;
+  atomic_store (&self->recheck, true);
+}
+
+static void
+hold (GaioFdTable *self, GaioFdNode *node)
+{
+  g_mutex_lock (&self->lock);
+  node->held = true;
+  g_queue_push_tail_link (&self->held, &node->held_link);
+  rewatch_locked (self, node);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+release_held (GaioFdTable *self, guint groups)
+{
+  GList *link, *next;
+
+  if (G_LIKELY (self->held.head == NULL))
+    return;
+  g_mutex_lock (&self->lock);
+  for (link = self->held.head; link != NULL; link = next)
+    {
+      GaioFdNode *node = link->data;
+
+      next = link->next;
+      if (!(groups & GAIO_FD_GROUP_BIT (node->group)))
+        continue;
+      g_queue_unlink (&self->held, link);
+      node->held = false;
+      rewatch_locked (self, node);
+    }
+  g_mutex_unlock (&self->lock);
+}
+
+/* The can-read functions are the user's and may do anything, so they are called without the lock,
+ * on a list of what there was. */
+static void
+ask_handlers (GaioFdTable *self)
+{
+  g_autoptr (GPtrArray) askers = NULL;
+
+  if (G_LIKELY (atomic_load_explicit (&self->n_askers, memory_order_relaxed) == 0))
+    return;
+  askers = g_ptr_array_new ();
+  g_mutex_lock (&self->lock);
+  for (GList *link = self->askers.head; link != NULL; link = link->next)
+    {
+      GaioFdNode *node = link->data;
+
+      node->walkers++;
+      g_ptr_array_add (askers, node);
+    }
+  g_mutex_unlock (&self->lock);
+
+  for (guint i = 0; i < askers->len; i++)
+    {
+      GaioFdNode *node = askers->pdata[i];
+
+      if (is_live (node))
+        {
+          bool cannot_read = node->can_read (node->can_read_data->user_data) <= 0;
+
+          g_mutex_lock (&self->lock);
+          node->cannot_read = cannot_read;
+          rewatch_locked (self, node);
+          g_mutex_unlock (&self->lock);
+        }
+      node->walkers--;
+    }
+}
+
+static void
+flush_monitor (GaioFdTable *self, GaioRing *ring)
 {
   GaioFdMonitor *monitor = self->monitor;
   bool ring_is_lost = monitor != NULL && monitor->ops == &gaio_fd_monitor_uring &&
@@ -435,11 +590,19 @@ gaio_fd_table_flush (GaioFdTable *self, GaioRing *ring)
   g_mutex_lock (&self->lock);
   if (self->monitor_failed && monitor->ops == &gaio_fd_monitor_epoll)
     self->epoll_failed = true;
-  if (monitor == NULL || self->is_child || choose_locked (self, ring) != monitor->ops)
+  if (monitor == NULL || self->is_stale || choose_locked (self, ring) != monitor->ops)
     open_locked (self, choose_locked (self, ring), ring);
   if (self->monitor->ops->flush != NULL)
     self->monitor->ops->flush (self->monitor);
   g_mutex_unlock (&self->lock);
+}
+
+void
+gaio_fd_table_flush (GaioFdTable *self, GaioRing *ring, guint groups)
+{
+  release_held (self, groups);
+  ask_handlers (self);
+  flush_monitor (self, ring);
 }
 
 void
@@ -473,7 +636,7 @@ void
 gaio_fd_table_begin_child (GaioFdTable *self)
 {
   g_mutex_lock (&self->lock);
-  self->is_child = true;
+  self->is_stale = true;
   atomic_store (&self->recheck, true);
   g_mutex_unlock (&self->lock);
 }
@@ -496,32 +659,43 @@ gaio_fd_table_get_fd (GaioFdTable *self)
 
 /* Calling handlers */
 
-static bool
-is_live (GaioFdNode *node)
-{
-  return !atomic_load_explicit (&node->retired, memory_order_acquire);
-}
-
 static void
 call (GaioFdNode *node, GIOCondition condition)
 {
   const GIOCondition readable = G_IO_IN | G_IO_PRI | G_IO_HUP | G_IO_ERR | G_IO_NVAL;
   const GIOCondition writable = G_IO_OUT | G_IO_ERR;
 
+  if (node->cannot_read)
+    condition &= ~READING;
   if (node->func != NULL)
     {
-      if (is_live (node))
+      if (condition != 0 && is_live (node))
         node->func (node->fd, condition, node->data->user_data);
       return;
     }
-  if (condition & readable && node->handlers.read != NULL && is_live (node))
+  if (condition & readable && node->handlers.read != NULL && !node->cannot_read && is_live (node))
     node->handlers.read (node->data->user_data);
   if (condition & writable && node->handlers.write != NULL && is_live (node))
     node->handlers.write (node->data->user_data);
 }
 
 bool
-gaio_fd_table_dispatch (GaioFdTable *self)
+gaio_fd_table_is_reported (GaioFdTable *self, int fd)
+{
+  bool is_reported;
+  GaioFdNode *node;
+
+  g_mutex_lock (&self->lock);
+  node = find_locked (self, fd);
+  is_reported = node != NULL &&
+                (node->ready != 0 || (node->monitor->ops->has_reported != NULL &&
+                                      node->monitor->ops->has_reported (node->monitor, node)));
+  g_mutex_unlock (&self->lock);
+  return is_reported;
+}
+
+bool
+gaio_fd_table_dispatch (GaioFdTable *self, guint groups)
 {
   bool progress = false;
   GList *link;
@@ -532,6 +706,11 @@ gaio_fd_table_dispatch (GaioFdTable *self)
       GIOCondition condition = node->ready;
 
       node->ready = 0;
+      if (G_UNLIKELY (!(groups & GAIO_FD_GROUP_BIT (node->group))))
+        {
+          hold (self, node);
+          continue;
+        }
       node->walkers++;
       call (node, condition);
       node->walkers--;
@@ -564,6 +743,8 @@ gaio_fd_table_bury (GaioFdTable *self)
       g_queue_unlink (&self->retired, link);
       if (node->ready != 0)
         g_queue_unlink (&self->ready, &node->ready_link);
+      if (node->held)
+        g_queue_unlink (&self->held, &node->held_link);
       g_queue_push_tail_link (&dead, link);
     }
   atomic_store (&self->n_retired, self->retired.length);
