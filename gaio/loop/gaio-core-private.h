@@ -6,8 +6,8 @@
 #pragma once
 
 #include <gaio/loop/gaio-context-private.h>
+#include <gaio/loop/gaio-deadline-private.h>
 #include <gaio/loop/gaio-fd-table-private.h>
-#include <gaio/loop/gaio-foreign-private.h>
 #include <gaio/loop/gaio-timer-private.h>
 
 /* A quarter of a frame at 60 a second. */
@@ -45,9 +45,11 @@ struct _GaioCore
   bool source_sleeps;  /* between prepare and check of the GSource */
   bool source_yields;  /* the GSource lets one round of its GMainContext go by */
   gint64 busy_since_us; /* since when each round had something for the GSource; 0: it has not */
+  bool is_foreign;     /* a foreign loop has asked for the descriptor */
   bool foreign_sleeps; /* between two gaio_context_iterate() */
   bool iterating;      /* in gaio_context_iterate() */
-  GaioForeign *foreign;
+  GaioDeadline *deadline; /* made when a wait needs it that others do */
+  bool deadline_failed;   /* the system gave none */
   guint64 n_turns;
   GaioContextCounters counters;
 

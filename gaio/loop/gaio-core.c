@@ -125,11 +125,11 @@ begin_child (Core *core)
 {
   core->fork_count = gaio_fork_get_count ();
   foreign_end_sleep (core);
-  if (core->foreign != NULL)
-    {
-      foreign_forget (core);
-      g_clear_pointer (&core->foreign, gaio_foreign_free);
-    }
+  if (core->is_foreign)
+    foreign_forget (core);
+  core->is_foreign = false;
+  g_clear_pointer (&core->deadline, gaio_deadline_free);
+  core->deadline_failed = false;
   core->ring = NULL;
   core->ring_tried = true;
   atomic_store (&core->engine, GAIO_ENGINE_THREADS);
@@ -188,14 +188,45 @@ flush (Core *core, guint groups)
     }
 }
 
-/* How long the wait may be for all that is known here; a notification is not. */
+/* How long the wait may be for all that is known here; a notification is not. `now_ns` is the time
+ * of the monotonic clock if the caller knows it, or 0. */
 static gint64
-get_timeout_ns (Core *core)
+get_timeout_from_ns (Core *core, gint64 now_ns)
 {
   if (gaio_fd_table_is_ready (core->fds) || (core->ring != NULL && gaio_ring_is_ready (core->ring)))
     return 0;
   return gaio_timeout_soonest (gaio_bh_queue_get_timeout_ns (core->bottom_halves),
-                               gaio_timer_heap_get_timeout_ns (core->timers));
+                               gaio_timer_heap_get_timeout_from_ns (core->timers, now_ns));
+}
+
+static gint64
+get_timeout_ns (Core *core)
+{
+  return get_timeout_from_ns (core, 0);
+}
+
+/* For waits that others do, who know no nanoseconds. */
+static bool
+ensure_deadline (Core *core)
+{
+  if (core->deadline == NULL)
+    core->deadline = gaio_deadline_new (core->fds);
+  core->deadline_failed = core->deadline == NULL;
+  return !core->deadline_failed;
+}
+
+/* The timeout as above, with the timerfd set to it. */
+static gint64
+set_deadline (Core *core)
+{
+  gint64 now_ns = gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC);
+  gint64 timeout_ns = get_timeout_from_ns (core, now_ns);
+
+  if (timeout_ns != 0)
+    gaio_deadline_set_ns (core->deadline,
+                          timeout_ns < 0 ? 0 : now_ns + MIN (timeout_ns, G_MAXINT64 - now_ns),
+                          now_ns);
+  return timeout_ns;
 }
 
 /* After a wait. Returns whether anything happened that is not the loop's own affair. */
@@ -277,8 +308,7 @@ foreign_begin_sleep (Core *core)
   /* The home thread is awake in that loop, and may ask for operations; nobody else submits them. */
   if (core->ring != NULL)
     gaio_ring_set_waker (core->ring, core->waker);
-  timeout_ns = get_timeout_ns (core);
-  gaio_foreign_set_timeout_ns (core->foreign, timeout_ns);
+  timeout_ns = set_deadline (core);
   /* What was notified before the sleep began made the descriptor readable for nobody. */
   if (timeout_ns == 0 || gaio_waker_is_notified (core->waker))
     gaio_event_notifier_set (gaio_waker_get_notifier (core->waker));
@@ -306,7 +336,7 @@ static void
 leave_turn (Core *core)
 {
   if (atomic_fetch_sub_explicit (&core->depth, 1, memory_order_relaxed) == 1 &&
-      core->foreign != NULL && !core->iterating)
+      core->is_foreign && !core->iterating)
     foreign_begin_sleep (core);
 }
 
@@ -382,11 +412,30 @@ gaio_core_close_ring (Core *core)
   g_clear_pointer (&core->ring, gaio_ring_free);
 }
 
+/* How many milliseconds the GMainContext may wait, -1 for ever. Its poll knows nothing finer, so
+ * the deadline is the timerfd's where there is one. */
+static int
+source_get_timeout_ms (Core *core)
+{
+  gint64 timeout_ns = core->deadline != NULL ? set_deadline (core) : get_timeout_ns (core);
+  gint64 timeout_ms;
+
+  if (timeout_ns <= 0)
+    return (int) timeout_ns;
+  if (core->deadline != NULL)
+    return -1;
+  /* What has just been made is watched from the next round on. */
+  if (!core->deadline_failed && ensure_deadline (core))
+    return 0;
+  /* Rounded up: a timer is never early. */
+  timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
+  return (int) MIN (timeout_ms, G_MAXINT);
+}
+
 static gboolean
 source_prepare (GSource *source, int *timeout_ms)
 {
   Core *core = (Core *) source;
-  gint64 timeout_ns;
   bool may_sleep;
 
   *timeout_ms = -1;
@@ -408,17 +457,11 @@ source_prepare (GSource *source, int *timeout_ms)
     }
   else
     may_sleep = !gaio_waker_is_notified (core->waker);
-  timeout_ns = may_sleep ? get_timeout_ns (core) : 0;
-  if (timeout_ns == 0)
-    {
-      source_end_sleep (core);
-      *timeout_ms = 0;
-      return TRUE;
-    }
-  /* Rounded up: a timer is never early. */
-  if (timeout_ns > 0)
-    *timeout_ms = (int) MIN (timeout_ns / 1000000 + (timeout_ns % 1000000 != 0), G_MAXINT);
-  return FALSE;
+  *timeout_ms = may_sleep ? source_get_timeout_ms (core) : 0;
+  if (*timeout_ms != 0)
+    return FALSE;
+  source_end_sleep (core);
+  return TRUE;
 }
 
 static gboolean
@@ -444,12 +487,13 @@ source_check (GSource *source)
 static void
 end (Core *core)
 {
-  if (core->foreign != NULL)
+  if (core->is_foreign)
     foreign_forget (core);
+  core->is_foreign = false;
   /* What is pending ends as cancelled, and what comes later does so at once. */
   gaio_timer_heap_close (core->timers);
   gaio_bh_queue_close (core->bottom_halves);
-  g_clear_pointer (&core->foreign, gaio_foreign_free);
+  g_clear_pointer (&core->deadline, gaio_deadline_free);
   gaio_core_close_ring (core);
   gaio_fd_table_clear (core->fds);
 }
@@ -550,15 +594,15 @@ int
 gaio_core_get_fd (Core *core)
 {
   check_process (core);
-  if (core->foreign == NULL)
+  if (!core->is_foreign)
     {
       gaio_fd_table_need_fd (core->fds);
       flush (core, get_groups (core, 0));
       if (gaio_fd_table_get_fd (core->fds) < 0)
         return -1;
-      core->foreign = gaio_foreign_new (core->fds);
-      if (core->foreign == NULL)
+      if (!ensure_deadline (core))
         return -1;
+      core->is_foreign = true;
       foreign_remember (core);
     }
   if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 0)
@@ -595,7 +639,7 @@ gaio_core_iterate (Core *core)
         break;
     }
   core->iterating = iterating;
-  if (core->foreign != NULL && !iterating && gaio_waker_is_home (core->waker))
+  if (core->is_foreign && !iterating && gaio_waker_is_home (core->waker))
     {
       foreign_begin_sleep (core);
       if (more)

@@ -104,8 +104,8 @@ struct _GaioFdMonitorOps
    * Thread: home, lock held. */
   bool (*rewatch) (GaioFdMonitor *self, GaioFdNode *node);
 
-  /* Makes what the two above have noted known to the kernel, and forgets nodes that are removed. Called
-   * before each wait, also a foreign one, and before retired nodes are freed. May be NULL.
+  /* Makes what the two above have noted known to the kernel, and forgets nodes that are removed.
+   * Called before each wait, also a foreign one, and before retired nodes are freed. May be NULL.
    * Thread: home, lock held. */
   void (*flush) (GaioFdMonitor *self);
 

@@ -18,6 +18,10 @@ void gaio_timer_heap_unref (GaioTimerHeap *self);
  * nothing is pending. */
 gint64 gaio_timer_heap_get_timeout_ns (GaioTimerHeap *self);
 
+/* Thread: home. The same from `now_ns` on, which the caller has just read from the monotonic clock;
+ * 0 when it has not. */
+gint64 gaio_timer_heap_get_timeout_from_ns (GaioTimerHeap *self, gint64 now_ns);
+
 /* Thread: home. Calls what is due; returns whether anything was. */
 bool gaio_timer_heap_run (GaioTimerHeap *self);
 

@@ -15,6 +15,25 @@
  * gaio_timer_arm_ns (timer, gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) + 5 * 1000 * 1000);
  * ```
  *
+ * How late a timer is depends on who waits. [method@Gaio.Context.poll] waits for nanoseconds. The
+ * poll of a [struct@GLib.MainContext] knows whole milliseconds only; there, and in a foreign loop,
+ * the context adds a timerfd to what is waited for, which is set when the first deadline of all
+ * becomes sooner or has passed, and not in each turn. Only where a process is out of file
+ * descriptors are deadlines rounded up to milliseconds.
+ *
+ * These are microseconds from the deadline to the callback in a loop that has nothing else to do,
+ * for 500 deadlines 0.1 to 5 ms away, on a virtual machine with two processors. Most of it is the
+ * kernel: waking a processor that sleeps, and the slack of 50 us that it adds to the timeouts of
+ * poll(2) and epoll_wait(2) but not to a timerfd or to io_uring.
+ *
+ * | who waits | median | 99 of 100 |
+ * |---|---|---|
+ * | GLib's own timeouts, for whole milliseconds | 105 to 120 | 180 to 270 |
+ * | a context in a GMainContext | 60 to 70 | 150 to 250 |
+ * | the same, were it rounded up | 640 to 660 | 1100 to 1550 |
+ * | gaio_context_poll() with the monitor poll or epoll | 100 to 145 | 140 to 670 |
+ * | gaio_context_poll() with the monitor io_uring | 50 to 60 | 210 to 320 |
+ *
  * This is QEMU's QEMUTimer.
  */
 
@@ -222,8 +241,14 @@ gaio_timer_heap_unref (GaioTimerHeap *self)
   g_free (self);
 }
 
+static gint64
+get_now_ns (int clock, gint64 now_ns)
+{
+  return clock == GAIO_CLOCK_MONOTONIC && now_ns != 0 ? now_ns : gaio_clock_get_ns (clock);
+}
+
 gint64
-gaio_timer_heap_get_timeout_ns (GaioTimerHeap *self)
+gaio_timer_heap_get_timeout_from_ns (GaioTimerHeap *self, gint64 now_ns)
 {
   gint64 timeout_ns = -1;
 
@@ -235,7 +260,7 @@ gaio_timer_heap_get_timeout_ns (GaioTimerHeap *self)
 
       if (first_ns == NEVER)
         continue;
-      left_ns = first_ns - gaio_clock_get_ns (clock);
+      left_ns = first_ns - get_now_ns (clock, now_ns);
       if (left_ns <= 0)
         return 0;
       if (clock == GAIO_CLOCK_WALL)
@@ -244,6 +269,12 @@ gaio_timer_heap_get_timeout_ns (GaioTimerHeap *self)
         timeout_ns = gaio_timeout_soonest (timeout_ns, left_ns);
     }
   return timeout_ns;
+}
+
+gint64
+gaio_timer_heap_get_timeout_ns (GaioTimerHeap *self)
+{
+  return gaio_timer_heap_get_timeout_from_ns (self, 0);
 }
 
 /* The next timer that is due and was armed before the `limit`, not pending now; with the reference

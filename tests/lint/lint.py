@@ -34,7 +34,7 @@ OWNERS = [
     (r"<(liburing|linux/io_uring)\.h>", r"\bio_uring_\w+ \(", ["base/gaio-ring.c", "*-uring.c"]),
     (r"<sys/epoll\.h>", r"\bepoll_\w+ \(", ["loop/gaio-fd-monitor-epoll.c"]),
     (r"<sys/eventfd\.h>", r"\beventfd(_\w+)? \(", ["base/gaio-event-notifier.c"]),
-    (r"<sys/timerfd\.h>", r"\btimerfd_\w+ \(", ["loop/gaio-foreign.c"]),
+    (r"<sys/timerfd\.h>", r"\btimerfd_\w+ \(", ["loop/gaio-deadline.c"]),
     (r"<sys/signalfd\.h>", r"\bsignalfd \(", []),
     (r"<(sys/)?poll\.h>", r"(?<![\w>.])p?poll \(", ["loop/gaio-fd-monitor-*.c"]),
 ]

@@ -1,8 +1,15 @@
 /* SPDX-FileCopyrightText: the gaio authors
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The foreign driver's timers: a timerfd among the context's own descriptors, so that the one
- * descriptor of the monitor (gaio_context_get_fd()) becomes readable for a deadline as well.
+/* The deadline of a wait that others do, who know no nanoseconds: a timerfd among the context's own
+ * descriptors. A foreign loop waits for the one descriptor of the monitor (gaio_context_get_fd()),
+ * which this makes readable for timers as well. A GMainContext can wait for whole milliseconds
+ * only, and the kernel adds a slack to such waits that a timerfd does not have.
+ *
+ * A timerfd that fires too early costs a turn; one that is set anew for nothing costs a system call
+ * in each turn. So it is set only for what comes before that which it is set to, or after that has
+ * passed.
+ *
  * Home thread only. The only file that includes <sys/timerfd.h>. */
 
 #include "config.h"
@@ -11,10 +18,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <gaio/loop/gaio-clock.h>
-#include <gaio/loop/gaio-foreign-private.h>
+#include <gaio/loop/gaio-deadline-private.h>
 
-struct _GaioForeign
+struct _GaioDeadline
 {
   GaioFdTable *table;
   int fd;
@@ -24,7 +30,7 @@ struct _GaioForeign
 static void
 on_timer (gpointer user_data)
 {
-  GaioForeign *self = user_data;
+  GaioDeadline *self = user_data;
   guint64 count;
 
   /* The timers themselves run in the turn that this has brought about. */
@@ -32,15 +38,15 @@ on_timer (gpointer user_data)
     self->deadline_ns = 0;
 }
 
-GaioForeign *
-gaio_foreign_new (GaioFdTable *table)
+GaioDeadline *
+gaio_deadline_new (GaioFdTable *table)
 {
-  GaioForeign *self;
+  GaioDeadline *self;
   int fd = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 
   if (fd < 0)
     return NULL;
-  self = g_new0 (GaioForeign, 1);
+  self = g_new0 (GaioDeadline, 1);
   self->table = table;
   self->fd = fd;
   gaio_fd_table_set (table,
@@ -55,7 +61,7 @@ gaio_foreign_new (GaioFdTable *table)
 }
 
 void
-gaio_foreign_free (GaioForeign *self)
+gaio_deadline_free (GaioDeadline *self)
 {
   gaio_fd_table_remove (self->table, self->fd);
   close (self->fd);
@@ -63,10 +69,8 @@ gaio_foreign_free (GaioForeign *self)
 }
 
 void
-gaio_foreign_set_timeout_ns (GaioForeign *self, gint64 timeout_ns)
+gaio_deadline_set_ns (GaioDeadline *self, gint64 deadline_ns, gint64 now_ns)
 {
-  gint64 deadline_ns =
-      timeout_ns < 0 ? 0 : gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) + MAX (timeout_ns, 1);
   struct itimerspec spec = {
     .it_value = {
       .tv_sec = deadline_ns / G_GINT64_CONSTANT (1000000000),
@@ -74,10 +78,10 @@ gaio_foreign_set_timeout_ns (GaioForeign *self, gint64 timeout_ns)
     },
   };
 
-  /* A timer that fires early costs a turn; one that is set anew for nothing costs a system call in
-   * each turn. */
-  if (deadline_ns == self->deadline_ns ||
-      (self->deadline_ns != 0 && deadline_ns != 0 && self->deadline_ns <= deadline_ns))
+  if (self->deadline_ns == 0 && deadline_ns == 0)
+    return;
+  /* One that has passed and was not read, since its turn came for another reason, is readable. */
+  if (self->deadline_ns > now_ns && (deadline_ns == 0 || self->deadline_ns <= deadline_ns))
     return;
   self->deadline_ns = deadline_ns;
   timerfd_settime (self->fd, TFD_TIMER_ABSTIME, &spec, NULL);
