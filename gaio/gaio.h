@@ -15,6 +15,7 @@
 #include <gaio/loop/gaio-bottom-half.h>
 #include <gaio/loop/gaio-clock.h>
 #include <gaio/loop/gaio-context.h>
+#include <gaio/loop/gaio-drive.h>
 #include <gaio/loop/gaio-fd-handler.h>
 #include <gaio/loop/gaio-io-thread.h>
 #include <gaio/loop/gaio-timer.h>

@@ -223,7 +223,7 @@ gaio_test_turn (GaioTestLoop *loop, gboolean may_block)
 {
   gboolean progress;
 
-  if (loop->driver == GAIO_TEST_BY_SOURCE)
+  if (loop->driver != GAIO_TEST_BY_POLL)
     return g_main_context_iteration (loop->main_context, may_block);
   progress = gaio_context_poll (loop->context, may_block);
   return g_main_context_iteration (loop->main_context, FALSE) || progress;
@@ -324,6 +324,8 @@ run_loop (const Case *test)
     {
       if (loop.driver == GAIO_TEST_BY_SOURCE)
         gaio_context_attach (loop.context, loop.main_context);
+      if (loop.driver == GAIO_TEST_BY_DRIVE)
+        g_assert_true (gaio_context_drive (loop.context, loop.main_context, NULL));
       if (is_as_asked_for (test, &loop))
         {
           loop.monitor = gaio_context_get_monitor (loop.context);
@@ -389,14 +391,16 @@ gaio_test_add (const char *path, GaioTestFunc func)
 }
 
 static void
-add_both_drivers (const char *path, GaioTestBody body, Variation variation, GType type, int value)
+add_all_drivers (const char *path, GaioTestBody body, Variation variation, GType type, int value)
 {
-  for (int driver = GAIO_TEST_BY_POLL; driver <= GAIO_TEST_BY_SOURCE; driver++)
+  static const char *const names[] = { "/by-poll", "/by-source", "/by-drive" };
+
+  for (int driver = GAIO_TEST_BY_POLL; driver <= GAIO_TEST_BY_DRIVE; driver++)
     {
       g_autofree char *full = g_strconcat (path,
                                            type != G_TYPE_NONE ? "/" : "",
                                            type != G_TYPE_NONE ? enum_nick (type, value) : "",
-                                           driver == GAIO_TEST_BY_POLL ? "/by-poll" : "/by-source",
+                                           names[driver],
                                            NULL);
 
       add (full,
@@ -407,22 +411,22 @@ add_both_drivers (const char *path, GaioTestBody body, Variation variation, GTyp
 void
 gaio_test_add_loop_matrix (const char *path, GaioTestBody body)
 {
-  add_both_drivers (path, body, VARY_MONITOR, GAIO_TYPE_MONITOR, GAIO_MONITOR_POLL);
-  add_both_drivers (path, body, VARY_MONITOR, GAIO_TYPE_MONITOR, GAIO_MONITOR_EPOLL);
-  add_both_drivers (path, body, VARY_MONITOR, GAIO_TYPE_MONITOR, GAIO_MONITOR_IO_URING);
+  add_all_drivers (path, body, VARY_MONITOR, GAIO_TYPE_MONITOR, GAIO_MONITOR_POLL);
+  add_all_drivers (path, body, VARY_MONITOR, GAIO_TYPE_MONITOR, GAIO_MONITOR_EPOLL);
+  add_all_drivers (path, body, VARY_MONITOR, GAIO_TYPE_MONITOR, GAIO_MONITOR_IO_URING);
 }
 
 void
 gaio_test_add_engine_matrix (const char *path, GaioTestBody body)
 {
-  add_both_drivers (path, body, VARY_ENGINE, GAIO_TYPE_ENGINE, GAIO_ENGINE_IO_URING);
-  add_both_drivers (path, body, VARY_ENGINE, GAIO_TYPE_ENGINE, GAIO_ENGINE_THREADS);
+  add_all_drivers (path, body, VARY_ENGINE, GAIO_TYPE_ENGINE, GAIO_ENGINE_IO_URING);
+  add_all_drivers (path, body, VARY_ENGINE, GAIO_TYPE_ENGINE, GAIO_ENGINE_THREADS);
 }
 
 void
 gaio_test_add_driver_matrix (const char *path, GaioTestBody body)
 {
-  add_both_drivers (path, body, VARY_NOTHING, G_TYPE_NONE, 0);
+  add_all_drivers (path, body, VARY_NOTHING, G_TYPE_NONE, 0);
 }
 
 void

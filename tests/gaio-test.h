@@ -13,6 +13,7 @@ typedef enum
 {
   GAIO_TEST_BY_POLL,   /* gaio_context_poll() */
   GAIO_TEST_BY_SOURCE, /* the context's GSource in a GMainContext */
+  GAIO_TEST_BY_DRIVE,  /* a GMainContext whose waiting the context does */
 } GaioTestDriver;
 
 typedef struct
@@ -33,13 +34,14 @@ void gaio_test_init (int *argc, char ***argv);
 /* One test. As every test here it fails when it leaves a file descriptor, a thread or a source. */
 void gaio_test_add (const char *path, GaioTestFunc func);
 
-/* A body for {poll, epoll, io_uring} x {poll(), GSource}; what the system lacks is skipped. */
+/* A body for {poll, epoll, io_uring} x {poll(), GSource, drive}; what the system lacks is
+ * skipped. */
 void gaio_test_add_loop_matrix (const char *path, GaioTestBody body);
 
-/* A body for {io_uring, threads} x {poll(), GSource}, likewise. */
+/* A body for {io_uring, threads} x {poll(), GSource, drive}, likewise. */
 void gaio_test_add_engine_matrix (const char *path, GaioTestBody body);
 
-/* A body for {poll(), GSource} with the context as it is by default. */
+/* A body for {poll(), GSource, drive} with the context as it is by default. */
 void gaio_test_add_driver_matrix (const char *path, GaioTestBody body);
 
 /* One turn of the loop, and whether it made progress. Whichever driver: results of *_async that

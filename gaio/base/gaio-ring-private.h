@@ -55,7 +55,7 @@ void gaio_ring_submit_and_wait (GaioRing *self, gint64 timeout_ns);
 /* Whether gaio_ring_reap() would find something. */
 bool gaio_ring_is_ready (GaioRing *self);
 
-/* Whether gaio_ring_reap() would complete this operation. It looks at all that is there. */
+/* Whether gaio_ring_reap() would complete this operation; if it would be the first, it is done. */
 bool gaio_ring_has_completed (GaioRing *self, GaioRingOp *op);
 
 /* Whether something was got and not yet submitted. */

@@ -362,22 +362,6 @@ gaio_ring_is_ready (GaioRing *self)
                                 self->refused->len > 0);
 }
 
-bool
-gaio_ring_has_completed (GaioRing *self, GaioRingOp *op)
-{
-  struct io_uring *uring = &self->uring;
-  guint n_ready = is_foreign (self) ? 0 : io_uring_cq_ready (uring);
-
-  for (guint i = 0; i < n_ready; i++)
-    {
-      struct io_uring_cqe *cqe = &uring->cq.cqes[(*uring->cq.khead + i) & *uring->cq.kring_mask];
-
-      if (io_uring_cqe_get_data (cqe) == op)
-        return true;
-    }
-  return false;
-}
-
 static guint
 reap_refused (GaioRing *self)
 {
@@ -392,6 +376,30 @@ reap_refused (GaioRing *self)
       done++;
     }
   return done;
+}
+
+/* The i-th entry that is there. */
+static struct io_uring_cqe *
+peek (GaioRing *self, guint i)
+{
+  struct io_uring_cq *cq = &self->uring.cq;
+
+  return &cq->cqes[(*cq->khead + i) & *cq->kring_mask];
+}
+
+static void
+complete_first (GaioRing *self)
+{
+  struct io_uring_cqe *cqe = peek (self, 0);
+  GaioRingOp *op = io_uring_cqe_get_data (cqe);
+  int res = cqe->res;
+
+  /* The entry is given back first: `complete` may reap again. */
+  io_uring_cq_advance (&self->uring, 1);
+  if (op == NULL)
+    return;
+  self->in_flight--;
+  op->complete (op, res);
 }
 
 guint
@@ -411,20 +419,22 @@ gaio_ring_reap (GaioRing *self)
   /* Only what is there now: a callback that submits, and so completes more, does not keep the
    * turn from going on. */
   limit = io_uring_cq_ready (uring);
-  while (done < limit && io_uring_cq_ready (uring) > 0)
-    {
-      struct io_uring_cqe *cqe = &uring->cq.cqes[*uring->cq.khead & *uring->cq.kring_mask];
-      GaioRingOp *op = io_uring_cqe_get_data (cqe);
-      int res = cqe->res;
-
-      /* The entry is given back first: `complete` may reap again. */
-      io_uring_cq_advance (uring, 1);
-      done++;
-      if (op != NULL)
-        {
-          self->in_flight--;
-          op->complete (op, res);
-        }
-    }
+  for (; done < limit && io_uring_cq_ready (uring) > 0; done++)
+    complete_first (self);
   return done;
+}
+
+bool
+gaio_ring_has_completed (GaioRing *self, GaioRingOp *op)
+{
+  guint n_ready = is_foreign (self) ? 0 : io_uring_cq_ready (&self->uring);
+
+  for (guint i = 0; i < n_ready; i++)
+    if (io_uring_cqe_get_data (peek (self, i)) == op)
+      {
+        if (i == 0)
+          complete_first (self);
+        return true;
+      }
+  return false;
 }

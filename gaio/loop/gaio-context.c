@@ -98,6 +98,8 @@ gaio_context_finalize (GObject *object)
         }
       else
         {
+          /* A GMainContext that goes on has to wait by itself again. */
+          gaio_core_end_driver (self->core);
           g_source_destroy (source);
           g_source_unref (source);
         }

@@ -14,6 +14,18 @@
 #define GAIO_CORE_BUDGET_US 4000
 
 typedef struct _GaioCore GaioCore;
+
+/* Who waits in the core's stead, as the poll function of its GMainContext. */
+typedef struct _GaioCoreDriver GaioCoreDriver;
+struct _GaioCoreDriver
+{
+  /* In a forked child, before its first turn. Thread: home. */
+  void (*begin_child) (GaioCoreDriver *self);
+
+  /* The core ends, or goes on without it. Thread: home, or any when nobody is that. */
+  void (*free) (GaioCoreDriver *self);
+};
+
 struct _GaioCore
 {
   GSource parent;
@@ -26,6 +38,7 @@ struct _GaioCore
   GaioEngine wanted_engine;
 
   /* atomic */
+  GaioCoreDriver *_Atomic driver; /* or NULL; set once */
   atomic_bool orphaned;    /* the object is gone: the home ends the core when it comes by */
   atomic_int budget_us;    /* how long the GSource may be ready without a break */
   atomic_uint depth;       /* turns that are running, one in another; written by home */
@@ -73,6 +86,15 @@ bool gaio_core_take_home (GaioCore *self);
 bool gaio_core_poll (GaioCore *self, gint64 limit_ns);
 int gaio_core_get_fd (GaioCore *self);
 bool gaio_core_iterate (GaioCore *self);
+
+/* The parts of a wait, for a driver: makes everything known to the kernel; waits for at most
+ * `limit_ns`; goes on. The turn is then the GSource's. */
+void gaio_core_begin_wait (GaioCore *self);
+void gaio_core_wait (GaioCore *self, gint64 limit_ns);
+void gaio_core_end_wait (GaioCore *self);
+
+/* Takes the driver away, if there is one. Thread: home, or any when nobody is that. */
+void gaio_core_end_driver (GaioCore *self);
 
 /* Thread: any. The GMainContext that drives the core; NULL when there is none, or it has ended. */
 GMainContext *gaio_core_get_main_context (GaioCore *self);

@@ -123,6 +123,8 @@ static void foreign_end_sleep (Core *core);
 static void
 begin_child (Core *core)
 {
+  GaioCoreDriver *driver = atomic_load (&core->driver);
+
   core->fork_count = gaio_fork_get_count ();
   foreign_end_sleep (core);
   if (core->is_foreign)
@@ -138,6 +140,8 @@ begin_child (Core *core)
   gaio_fd_table_begin_child (core->fds);
   gaio_waker_begin_child (core->waker);
   watch_notifier (core);
+  if (driver != NULL)
+    driver->begin_child (driver);
 }
 
 static void
@@ -231,7 +235,7 @@ set_deadline (Core *core)
 
 /* After a wait. Returns whether anything happened that is not the loop's own affair. */
 static bool
-dispatch (Core *core)
+dispatch (Core *core, guint groups)
 {
   guint work_ended = atomic_load (&core->work_ended);
   bool progress = false;
@@ -241,7 +245,7 @@ dispatch (Core *core)
   if (core->ring != NULL)
     gaio_ring_reap (core->ring);
   progress |= gaio_bh_queue_run (core->bottom_halves);
-  progress |= gaio_fd_table_dispatch (core->fds, get_groups (core, 1));
+  progress |= gaio_fd_table_dispatch (core->fds, groups);
   if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 1)
     gaio_fd_table_bury (core->fds);
   progress |= gaio_timer_heap_run (core->timers);
@@ -342,9 +346,8 @@ leave_turn (Core *core)
 
 /* The driver by hand */
 
-/* Waits until something is ready, for `limit_ns` at most; -1 is for ever. */
-static void
-wait (Core *core, gint64 limit_ns)
+void
+gaio_core_wait (Core *core, gint64 limit_ns)
 {
   gint64 timeout_ns = 0;
   bool sleeps;
@@ -359,6 +362,14 @@ wait (Core *core, gint64 limit_ns)
     gaio_waker_end_sleep (core->waker);
 }
 
+static void
+submit (Core *core)
+{
+  /* The io_uring monitor submits in the same system call that waits. */
+  if (core->ring != NULL && gaio_fd_table_get_monitor (core->fds) != GAIO_MONITOR_IO_URING)
+    gaio_ring_submit (core->ring);
+}
+
 bool
 gaio_core_poll (Core *core, gint64 limit_ns)
 {
@@ -366,16 +377,46 @@ gaio_core_poll (Core *core, gint64 limit_ns)
 
   enter_turn (core);
   flush (core, get_groups (core, 1));
-  /* The io_uring monitor submits in the same system call that waits. */
-  if (core->ring != NULL && gaio_fd_table_get_monitor (core->fds) != GAIO_MONITOR_IO_URING)
-    gaio_ring_submit (core->ring);
-  wait (core, limit_ns);
-  progress = dispatch (core);
+  submit (core);
+  gaio_core_wait (core, limit_ns);
+  progress = dispatch (core, get_groups (core, 1));
   leave_turn (core);
   return progress;
 }
 
-/* The driver by a GMainContext */
+/* The driver by a GMainContext: in its poll function, or as one of its sources. In either case the
+ * source says when there is something to do, and does it. */
+
+static guint
+get_source_groups (Core *core, guint outermost_depth)
+{
+  return get_groups (core, outermost_depth) | GAIO_FD_GROUP_BIT (GAIO_FD_GROUP_GUESTS);
+}
+
+void
+gaio_core_begin_wait (Core *core)
+{
+  foreign_end_sleep (core);
+  flush (core, get_source_groups (core, 0));
+  submit (core);
+}
+
+void
+gaio_core_end_wait (Core *core)
+{
+  if (core->is_foreign && !core->iterating &&
+      atomic_load_explicit (&core->depth, memory_order_relaxed) == 0)
+    foreign_begin_sleep (core);
+}
+
+void
+gaio_core_end_driver (Core *core)
+{
+  GaioCoreDriver *driver = atomic_exchange (&core->driver, NULL);
+
+  if (driver != NULL)
+    driver->free (driver);
+}
 
 static void
 source_end_sleep (Core *core)
@@ -436,6 +477,7 @@ static gboolean
 source_prepare (GSource *source, int *timeout_ms)
 {
   Core *core = (Core *) source;
+  bool is_driven = atomic_load_explicit (&core->driver, memory_order_acquire) != NULL;
   bool may_sleep;
 
   *timeout_ms = -1;
@@ -447,17 +489,25 @@ source_prepare (GSource *source, int *timeout_ms)
       return !core->source_yields;
     }
 
-  flush (core, get_groups (core, 0));
-  if (core->ring != NULL)
-    gaio_ring_submit (core->ring);
-  if (!core->source_sleeps)
+  if (!is_driven)
+    {
+      flush (core, get_source_groups (core, 0));
+      if (core->ring != NULL)
+        gaio_ring_submit (core->ring);
+    }
+  if (!is_driven && !core->source_sleeps)
     {
       core->source_sleeps = true;
       may_sleep = gaio_waker_begin_sleep (core->waker);
     }
   else
     may_sleep = !gaio_waker_is_notified (core->waker);
-  *timeout_ms = may_sleep ? source_get_timeout_ms (core) : 0;
+  if (!may_sleep)
+    *timeout_ms = 0;
+  else if (is_driven) /* it knows the deadline itself */
+    *timeout_ms = get_timeout_ns (core) == 0 ? 0 : -1;
+  else
+    *timeout_ms = source_get_timeout_ms (core);
   if (*timeout_ms != 0)
     return FALSE;
   source_end_sleep (core);
@@ -487,6 +537,7 @@ source_check (GSource *source)
 static void
 end (Core *core)
 {
+  gaio_core_end_driver (core);
   if (core->is_foreign)
     foreign_forget (core);
   core->is_foreign = false;
@@ -529,8 +580,9 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
     }
   take_a_break_in_time (core);
   enter_turn (core);
-  gaio_fd_table_collect (core->fds);
-  dispatch (core);
+  if (atomic_load_explicit (&core->driver, memory_order_relaxed) == NULL)
+    gaio_fd_table_collect (core->fds);
+  dispatch (core, get_source_groups (core, 1));
   leave_turn (core);
   return G_SOURCE_CONTINUE;
 }

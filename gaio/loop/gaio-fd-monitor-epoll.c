@@ -86,32 +86,40 @@ epoll_close (GaioFdMonitor *monitor)
   g_free (self);
 }
 
-static bool
-watch (EpollMonitor *self, GaioFdNode *node)
+/* 0, or an errno. */
+static int
+change (EpollMonitor *self, int operation, GaioFdNode *node)
 {
   /* The GIOConditions are the values of poll(2), and so are epoll's. */
   struct epoll_event event = {
     .events = node->wanted,
     .data.u64 = (guint64) node->epoll_number << 32 | (guint32) node->fd,
   };
+
+  return epoll_ctl (self->fd, operation, node->fd, &event) == 0 ? 0 : errno;
+}
+
+static bool
+watch (EpollMonitor *self, GaioFdNode *node)
+{
   int err;
 
   if (node->unwatched)
     return true;
-  if (epoll_ctl (self->fd, EPOLL_CTL_ADD, node->fd, &event) == 0)
-    return true;
-  if (errno == EEXIST && epoll_ctl (self->fd, EPOLL_CTL_MOD, node->fd, &event) == 0)
-    return true;
-  if (errno == EPERM)
+  err = change (self, EPOLL_CTL_ADD, node);
+  if (err == EEXIST)
+    err = change (self, EPOLL_CTL_MOD, node);
+  node->is_regular = err == EPERM;
+  if (node->is_regular)
     {
       g_ptr_array_add (self->regular, node);
       atomic_store (&self->n_regular, self->regular->len);
       return true;
     }
-  err = errno;
-  gaio_debug (LOOP, "epoll_ctl for fd %d: %s", node->fd, g_strerror (err));
+  if (err != 0)
+    gaio_debug (LOOP, "epoll_ctl for fd %d: %s", node->fd, g_strerror (err));
   /* Closed under its handler: nothing to watch, with any monitor. */
-  return err == EBADF;
+  return err == 0 || err == EBADF;
 }
 
 static void
@@ -197,11 +205,35 @@ make_anew_locked (EpollMonitor *self)
   gaio_debug (LOOP, "a descriptor was closed before its handler was removed");
   dup3 (fd, self->fd, O_CLOEXEC);
   close (fd);
+  self->parent.is_other_file = true;
   g_ptr_array_set_size (self->regular, 0);
   for (guint i = 0; i < self->nodes->len; i++)
     if (self->nodes->pdata[i] != NULL)
       add (self, self->nodes->pdata[i]);
   atomic_store (&self->n_regular, self->regular->len);
+}
+
+static void
+epoll_verify (GaioFdMonitor *monitor)
+{
+  EpollMonitor *self = (EpollMonitor *) monitor;
+
+  for (guint i = 0; i < self->nodes->len; i++)
+    {
+      GaioFdNode *node = self->nodes->pdata[i];
+      int err;
+
+      if (node == NULL || node->internal)
+        continue;
+      err = change (self, EPOLL_CTL_MOD, node);
+      if (err == EBADF)
+        gaio_fd_node_set_ready (node, G_IO_NVAL);
+      else if (err != (node->is_regular ? EPERM : 0))
+        {
+          unwatch (self, node);
+          add (self, node);
+        }
+    }
 }
 
 static void
@@ -288,6 +320,7 @@ const GaioFdMonitorOps gaio_fd_monitor_epoll = {
   .close = epoll_close,
   .update = epoll_update,
   .rewatch = epoll_rewatch,
+  .verify = epoll_verify,
   .wait = epoll_monitor_wait,
   .collect = epoll_collect,
   .source_is_ready = epoll_source_is_ready,

@@ -16,6 +16,10 @@ typedef struct _GaioFdMonitor GaioFdMonitor;
 typedef struct _GaioFdMonitorOps GaioFdMonitorOps;
 typedef struct _GaioFdNode GaioFdNode;
 
+/* The group of the descriptors that a context waits for in the stead of a GMainContext: only turns
+ * that this brings about look at them. */
+#define GAIO_FD_GROUP_GUESTS ((GaioFdGroup) (GAIO_FD_GROUP_IO + 1))
+
 /* The data of callbacks, shared by the nodes that take each other's place when a handler is
  * amended. Freed in the home thread. */
 typedef struct
@@ -70,6 +74,7 @@ struct _GaioFdNode
 
   gpointer source_tag;  /* poll: its GPollFD in the GSource; under the table's lock */
   guint32 epoll_number; /* epoll: of this registration; under the table's lock */
+  bool is_regular;      /* epoll: which does not take it; as before */
 };
 
 /* A source that can be told of descriptors; `source` may be NULL. */
@@ -122,8 +127,14 @@ struct _GaioFdMonitorOps
   bool (*source_is_ready) (GaioFdMonitor *self);
 
   /* Whether the node is ready by what the kernel has told already and nobody has looked at, besides
-   * what is in the list. May be NULL: no. Thread: home, lock held. */
+   * what is in the list; if so it is put there, as far as that can be done without telling of
+   * another one. May be NULL: no. Thread: home, no lock. */
   bool (*has_reported) (GaioFdMonitor *self, GaioFdNode *node);
+
+  /* Makes sure that the kernel watches the files that the descriptors are now, but for the internal
+   * ones, and reports those that are none any more as G_IO_NVAL. The epoll monitor has it, for
+   * descriptors whose owners do not tell. Thread: home, lock held. */
+  void (*verify) (GaioFdMonitor *self);
 
   /* Whether something is known to be ready without asking the kernel. May be NULL: never.
    * Thread: home. */
@@ -140,6 +151,7 @@ struct _GaioFdMonitor
   GQueue *ready; /* the table's list; home thread */
   GMutex *lock;  /* the table's lock */
   bool needs_flush; /* flush() has work that does not come from update(); home thread */
+  bool is_other_file; /* the descriptor of get_fd() was opened anew; cleared by who cares */
 };
 
 extern const GaioFdMonitorOps gaio_fd_monitor_poll;

@@ -84,8 +84,9 @@ bool gaio_fd_table_is_ready (GaioFdTable *self);
  * watched until a flush with its group. */
 bool gaio_fd_table_dispatch (GaioFdTable *self, guint groups);
 
-/* Whether the monitor has reported the descriptor, in what dispatch would look at. */
-bool gaio_fd_table_is_reported (GaioFdTable *self, int fd);
+/* Whether the monitor has reported the descriptor; then dispatch does not look at it any more,
+ * where that can be had. */
+bool gaio_fd_table_take_reported (GaioFdTable *self, int fd);
 
 /* Frees removed handlers, with their data. Not while an outer turn may still look at them. */
 void gaio_fd_table_bury (GaioFdTable *self);

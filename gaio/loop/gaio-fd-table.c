@@ -680,17 +680,23 @@ call (GaioFdNode *node, GIOCondition condition)
 }
 
 bool
-gaio_fd_table_is_reported (GaioFdTable *self, int fd)
+gaio_fd_table_take_reported (GaioFdTable *self, int fd)
 {
-  bool is_reported;
   GaioFdNode *node;
+  bool is_reported;
 
   g_mutex_lock (&self->lock);
   node = find_locked (self, fd);
-  is_reported = node != NULL &&
-                (node->ready != 0 || (node->monitor->ops->has_reported != NULL &&
-                                      node->monitor->ops->has_reported (node->monitor, node)));
   g_mutex_unlock (&self->lock);
+  if (node == NULL)
+    return false;
+  is_reported = node->ready != 0 || (node->monitor->ops->has_reported != NULL &&
+                                     node->monitor->ops->has_reported (node->monitor, node));
+  if (node->ready != 0)
+    {
+      g_queue_unlink (&self->ready, &node->ready_link);
+      node->ready = 0;
+    }
   return is_reported;
 }
 
