@@ -19,6 +19,7 @@
 #include <gaio/loop/gaio-fd-handler.h>
 #include <gaio/loop/gaio-io-thread.h>
 #include <gaio/loop/gaio-timer.h>
+#include <gaio/loop/gaio-waiter.h>
 
 #include <gaio/pool/gaio-thread-pool.h>
 

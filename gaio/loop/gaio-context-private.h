@@ -29,9 +29,9 @@ void gaio_context_end_work (GaioContext *self);
 /* Thread: home. */
 void gaio_context_drain (GaioContext *self);
 
-/* Thread: home, which then runs the context no more. Gives the ring back, which is quick only in
- * the thread that made it. */
-void gaio_context_close_ring (GaioContext *self);
+/* Thread: home, which then runs the context no more; another one may. Gives the ring back, which is
+ * quick only in the thread that made it, and tells those who wait for a function to run here. */
+void gaio_context_leave (GaioContext *self);
 
 /* Thread: the one that will run the context. Makes it the thread's default, and the thread its
  * home; NULL undoes it. */

@@ -42,6 +42,7 @@
 #include "config.h"
 
 #include <gaio/loop/gaio-core-private.h>
+#include <gaio/loop/gaio-waiter-private.h>
 
 struct _GaioContext
 {
@@ -712,9 +713,12 @@ gaio_context_end_work (GaioContext *self)
 }
 
 void
-gaio_context_close_ring (GaioContext *self)
+gaio_context_leave (GaioContext *self)
 {
   gaio_core_close_ring (self->core);
+  atomic_store (&self->core->left, true);
+  gaio_waker_release_home (self->core->waker);
+  gaio_waiter_kick (gaio_waiter_get_for_left_contexts ());
 }
 
 void

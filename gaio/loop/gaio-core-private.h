@@ -40,6 +40,7 @@ struct _GaioCore
   /* atomic */
   GaioCoreDriver *_Atomic driver; /* or NULL; set once */
   atomic_bool orphaned;    /* the object is gone: the home ends the core when it comes by */
+  atomic_bool left;        /* there was a home, which has left; there may be another by now */
   atomic_int budget_us;    /* how long the GSource may be ready without a break */
   atomic_uint depth;       /* turns that are running, one in another; written by home */
   atomic_uint work;        /* begun and not ended */

@@ -111,7 +111,7 @@ thread_main (gpointer data)
   gaio_context_drain (self->context);
   for (int i = 0; i < LAST_TURNS && gaio_context_poll (self->context, FALSE); i++)
     ;
-  gaio_context_close_ring (self->context);
+  gaio_context_leave (self->context);
   gaio_context_set_thread_default (NULL);
   shared_unref (self);
   return NULL;
@@ -254,6 +254,8 @@ gaio_io_thread_get_main_context (GaioIOThread *self)
  * Ends the thread and waits for that. What was scheduled before still runs, and the requests and
  * jobs of the context end before the thread does: cancel first what may wait for ever, such as a
  * read from a pipe. Nothing happens when it has been stopped already.
+ *
+ * The context stays, and another thread may run it; until one does, what is scheduled there waits.
  *
  * Thread: the one that owns the object; not the I/O thread itself, which is refused with a critical
  * warning.
