@@ -391,21 +391,37 @@ gaio_test_add (const char *path, GaioTestFunc func)
 }
 
 static void
-add_all_drivers (const char *path, GaioTestBody body, Variation variation, GType type, int value)
+add_driver (const char *path, const Case *test, GType type)
 {
   static const char *const names[] = { "/by-poll", "/by-source", "/by-drive" };
+  g_autofree char *full = g_strconcat (path,
+                                       type != G_TYPE_NONE ? "/" : "",
+                                       type != G_TYPE_NONE ? enum_nick (type, test->value) : "",
+                                       names[test->driver],
+                                       NULL);
 
+  add (full, test);
+}
+
+static void
+add_all_drivers (const char *path, GaioTestBody body, Variation variation, GType type, int value)
+{
   for (int driver = GAIO_TEST_BY_POLL; driver <= GAIO_TEST_BY_DRIVE; driver++)
-    {
-      g_autofree char *full = g_strconcat (path,
-                                           type != G_TYPE_NONE ? "/" : "",
-                                           type != G_TYPE_NONE ? enum_nick (type, value) : "",
-                                           names[driver],
-                                           NULL);
+    add_driver (path,
+                &(Case){ .body = body, .variation = variation, .value = value, .driver = driver },
+                type);
+}
 
-      add (full,
-           &(Case){ .body = body, .variation = variation, .value = value, .driver = driver });
-    }
+void
+gaio_test_add_drive_matrix (const char *path, GaioTestBody body)
+{
+  for (int monitor = GAIO_MONITOR_POLL; monitor <= GAIO_MONITOR_IO_URING; monitor++)
+    add_driver (path,
+                &(Case){ .body = body,
+                         .variation = VARY_MONITOR,
+                         .value = monitor,
+                         .driver = GAIO_TEST_BY_DRIVE },
+                GAIO_TYPE_MONITOR);
 }
 
 void

@@ -38,6 +38,9 @@ void gaio_test_add (const char *path, GaioTestFunc func);
  * skipped. */
 void gaio_test_add_loop_matrix (const char *path, GaioTestBody body);
 
+/* A body for {poll, epoll, io_uring} with a GMainContext that the context drives, likewise. */
+void gaio_test_add_drive_matrix (const char *path, GaioTestBody body);
+
 /* A body for {io_uring, threads} x {poll(), GSource, drive}, likewise. */
 void gaio_test_add_engine_matrix (const char *path, GaioTestBody body);
 
