@@ -11,6 +11,7 @@
 #include <gaio/base/gaio-version.h>
 #include <gaio/base/gaio-error.h>
 #include <gaio/base/gaio-event-notifier.h>
+#include <gaio/base/gaio-poll.h>
 
 #include <gaio/loop/gaio-bottom-half.h>
 #include <gaio/loop/gaio-clock.h>

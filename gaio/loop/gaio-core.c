@@ -18,6 +18,7 @@
 
 #include <gaio/base/gaio-debug-private.h>
 #include <gaio/base/gaio-fork-private.h>
+#include <gaio/base/gaio-poll.h>
 #include <gaio/loop/gaio-core-private.h>
 
 /* How many rounds of a GMainContext one gaio_core_iterate() does at most, so that the foreign loop
@@ -199,7 +200,7 @@ get_timeout_from_ns (Core *core, gint64 now_ns)
 {
   if (gaio_fd_table_is_ready (core->fds) || (core->ring != NULL && gaio_ring_is_ready (core->ring)))
     return 0;
-  return gaio_timeout_soonest (gaio_bh_queue_get_timeout_ns (core->bottom_halves),
+  return gaio_timeout_soonest_ns (gaio_bh_queue_get_timeout_ns (core->bottom_halves),
                                gaio_timer_heap_get_timeout_from_ns (core->timers, now_ns));
 }
 
@@ -353,7 +354,7 @@ gaio_core_wait (Core *core, gint64 limit_ns)
   bool sleeps;
 
   if (limit_ns != 0)
-    timeout_ns = gaio_timeout_soonest (limit_ns, get_timeout_ns (core));
+    timeout_ns = gaio_timeout_soonest_ns (limit_ns, get_timeout_ns (core));
   sleeps = timeout_ns != 0;
   if (sleeps && !gaio_waker_begin_sleep (core->waker))
     timeout_ns = 0;

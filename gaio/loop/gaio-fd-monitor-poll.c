@@ -5,17 +5,11 @@
  * A wait costs time for each descriptor, so the table changes to epoll when there are many.
  *
  * Nodes come and go from any thread under the table's lock; the home thread waits on arrays of its
- * own, which flush() makes anew only when something has changed.
- *
- * The only file that includes <poll.h>. */
+ * own, which flush() makes anew only when something has changed. */
 
 #include "config.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <stdatomic.h>
-
-#include <gaio/loop/gaio-clock.h>
+#include <gaio/base/gaio-poll.h>
 #include <gaio/loop/gaio-fd-monitor-private.h>
 
 typedef struct
@@ -42,7 +36,7 @@ poll_open (GaioRing *ring, GSource *source)
   self->source = source;
   self->nodes = g_ptr_array_new ();
   self->watched = g_ptr_array_new ();
-  self->pollfds = g_array_new (FALSE, FALSE, sizeof (struct pollfd));
+  self->pollfds = g_array_new (FALSE, FALSE, sizeof (GPollFD));
   return &self->parent;
 }
 
@@ -115,7 +109,7 @@ poll_flush (GaioFdMonitor *monitor)
   for (guint i = 0; i < self->nodes->len; i++)
     {
       GaioFdNode *node = self->nodes->pdata[i];
-      struct pollfd pollfd = { .fd = node->fd, .events = node->wanted };
+      GPollFD pollfd = { .fd = node->fd, .events = node->wanted };
 
       if (node->unwatched)
         continue;
@@ -129,23 +123,8 @@ static void
 poll_wait (GaioFdMonitor *monitor, gint64 timeout_ns)
 {
   PollMonitor *self = (PollMonitor *) monitor;
-  struct pollfd *pollfds = (struct pollfd *) (void *) self->pollfds->data;
-  gint64 end_ns = timeout_ns > 0 ? gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) + timeout_ns : 0;
-  int n_ready;
-
-  for (;;)
-    {
-      struct timespec timeout = {
-        .tv_sec = timeout_ns / G_GINT64_CONSTANT (1000000000),
-        .tv_nsec = timeout_ns % G_GINT64_CONSTANT (1000000000),
-      };
-
-      n_ready = ppoll (pollfds, self->pollfds->len, timeout_ns >= 0 ? &timeout : NULL, NULL);
-      if (n_ready >= 0 || errno != EINTR)
-        break;
-      if (timeout_ns > 0)
-        timeout_ns = MAX (end_ns - gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC), 0);
-    }
+  GPollFD *pollfds = (GPollFD *) (void *) self->pollfds->data;
+  int n_ready = gaio_poll_ns (pollfds, self->pollfds->len, timeout_ns);
 
   for (guint i = 0; i < self->pollfds->len && n_ready > 0; i++)
     if (pollfds[i].revents != 0)

@@ -27,10 +27,3 @@ bool gaio_timer_heap_run (GaioTimerHeap *self);
 
 /* Thread: home, or any when the loop has ended. Cancels all timers and arms no more. */
 void gaio_timer_heap_close (GaioTimerHeap *self);
-
-/* The soonest of two timeouts, where -1 is for ever. */
-static inline gint64
-gaio_timeout_soonest (gint64 a, gint64 b)
-{
-  return (guint64) a < (guint64) b ? a : b;
-}

@@ -48,6 +48,7 @@
 
 #include "config.h"
 
+#include <gaio/base/gaio-poll.h>
 #include <gaio/loop/gaio-clock-private.h>
 #include <gaio/loop/gaio-timer-private.h>
 
@@ -266,7 +267,7 @@ gaio_timer_heap_get_timeout_from_ns (GaioTimerHeap *self, gint64 now_ns)
       if (clock == GAIO_CLOCK_WALL)
         left_ns = MIN (left_ns, WALL_CLOCK_WAIT_NS);
       if (gaio_clock_is_running (clock))
-        timeout_ns = gaio_timeout_soonest (timeout_ns, left_ns);
+        timeout_ns = gaio_timeout_soonest_ns (timeout_ns, left_ns);
     }
   return timeout_ns;
 }

@@ -36,7 +36,7 @@ OWNERS = [
     (r"<sys/eventfd\.h>", r"\beventfd(_\w+)? \(", ["base/gaio-event-notifier.c"]),
     (r"<sys/timerfd\.h>", r"\btimerfd_\w+ \(", ["loop/gaio-deadline.c"]),
     (r"<sys/signalfd\.h>", r"\bsignalfd \(", []),
-    (r"<(sys/)?poll\.h>", r"(?<![\w>.])p?poll \(", ["loop/gaio-fd-monitor-*.c"]),
+    (r"<(sys/)?poll\.h>", r"(?<![\w>.])p?poll \(", ["base/gaio-poll.c"]),
 ]
 
 README_EXAMPLES = [
