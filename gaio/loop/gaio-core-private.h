@@ -88,11 +88,12 @@ bool gaio_core_poll (GaioCore *self, gint64 limit_ns);
 int gaio_core_get_fd (GaioCore *self);
 bool gaio_core_iterate (GaioCore *self);
 
-/* The parts of a wait, for a driver: makes everything known to the kernel; waits for at most
- * `limit_ns`; goes on. The turn is then the GSource's. */
-void gaio_core_begin_wait (GaioCore *self);
+/* The parts of a wait, for a driver, in this order: sees to it that the descriptors are this
+ * process's own; makes everything known to the kernel; waits for at most `limit_ns`. The turn is
+ * then the GSource's. */
+void gaio_core_check_process (GaioCore *self);
+void gaio_core_flush (GaioCore *self);
 void gaio_core_wait (GaioCore *self, gint64 limit_ns);
-void gaio_core_end_wait (GaioCore *self);
 
 /* Takes the driver away, if there is one. Thread: home, or any when nobody is that. */
 void gaio_core_end_driver (GaioCore *self);

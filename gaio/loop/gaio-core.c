@@ -145,8 +145,8 @@ begin_child (Core *core)
     driver->begin_child (driver);
 }
 
-static void
-check_process (Core *core)
+void
+gaio_core_check_process (Core *core)
 {
   if (G_UNLIKELY (core->fork_count != gaio_fork_get_count ()))
     begin_child (core);
@@ -169,7 +169,7 @@ flush (Core *core, guint groups)
 {
   GaioMonitor wanted, monitor;
 
-  check_process (core);
+  gaio_core_check_process (core);
   wanted = gaio_fd_table_get_wanted_monitor (core->fds);
   if (G_UNLIKELY (!core->ring_tried) &&
       (wanted == GAIO_MONITOR_IO_URING ||
@@ -395,19 +395,10 @@ get_source_groups (Core *core, guint outermost_depth)
 }
 
 void
-gaio_core_begin_wait (Core *core)
+gaio_core_flush (Core *core)
 {
-  foreign_end_sleep (core);
   flush (core, get_source_groups (core, 0));
   submit (core);
-}
-
-void
-gaio_core_end_wait (Core *core)
-{
-  if (core->is_foreign && !core->iterating &&
-      atomic_load_explicit (&core->depth, memory_order_relaxed) == 0)
-    foreign_begin_sleep (core);
 }
 
 void
@@ -490,25 +481,21 @@ source_prepare (GSource *source, int *timeout_ms)
       return !core->source_yields;
     }
 
-  if (!is_driven)
-    {
-      flush (core, get_source_groups (core, 0));
-      if (core->ring != NULL)
-        gaio_ring_submit (core->ring);
-    }
-  if (!is_driven && !core->source_sleeps)
+  /* The driver looks for what there is to do when it waits, and knows the deadline itself. */
+  if (is_driven)
+    return FALSE;
+
+  flush (core, get_source_groups (core, 0));
+  if (core->ring != NULL)
+    gaio_ring_submit (core->ring);
+  if (!core->source_sleeps)
     {
       core->source_sleeps = true;
       may_sleep = gaio_waker_begin_sleep (core->waker);
     }
   else
     may_sleep = !gaio_waker_is_notified (core->waker);
-  if (!may_sleep)
-    *timeout_ms = 0;
-  else if (is_driven) /* it knows the deadline itself */
-    *timeout_ms = get_timeout_ns (core) == 0 ? 0 : -1;
-  else
-    *timeout_ms = source_get_timeout_ms (core);
+  *timeout_ms = may_sleep ? source_get_timeout_ms (core) : 0;
   if (*timeout_ms != 0)
     return FALSE;
   source_end_sleep (core);
@@ -646,7 +633,7 @@ gaio_core_new (gpointer object, GaioMonitor monitor, GaioEngine engine, GError *
 int
 gaio_core_get_fd (Core *core)
 {
-  check_process (core);
+  gaio_core_check_process (core);
   if (!core->is_foreign)
     {
       gaio_fd_table_need_fd (core->fds);
@@ -671,7 +658,7 @@ gaio_core_iterate (Core *core)
   bool progress = false;
   bool more = false;
 
-  check_process (core);
+  gaio_core_check_process (core);
   /* Awake for all the turns below, and for what other sources ask for between them. */
   core->iterating = true;
   foreign_end_sleep (core);

@@ -121,13 +121,14 @@ drive_wait (Drive *self, GPollFD *fds, guint n_fds, int timeout_ms)
   gint64 limit_ns = timeout_ms < 0 ? -1 : timeout_ms * G_GINT64_CONSTANT (1000000);
   int n_ready;
 
+  gaio_core_check_process (self->core);
   if (self->hooks.fill != NULL)
     set_hook_guests (self, &limit_ns);
   gaio_guests_set (self->guests, fds, n_fds, self->marker.fd, self->wakeup_fd);
   if (limit_ns != 0 || ++self->n_unverified >= MAX_UNVERIFIED)
     if (verify_guests (self))
       limit_ns = 0;
-  gaio_core_begin_wait (self->core);
+  gaio_core_flush (self->core);
 
   if (self->hooks.release != NULL)
     self->hooks.release (self->hooks_data);
@@ -138,7 +139,6 @@ drive_wait (Drive *self, GPollFD *fds, guint n_fds, int timeout_ms)
   n_ready = gaio_guests_collect (self->guests, fds);
   if (self->hook_guests != NULL)
     gaio_guests_collect (self->hook_guests, (GPollFD *) (void *) self->hook_fds->data);
-  gaio_core_end_wait (self->core);
   if (self->hooks.done != NULL)
     self->hooks.done (self->hook_fds, 0, self->hooks_data);
   return n_ready;
@@ -151,8 +151,6 @@ drive_poll (GPollFD *fds, guint n_fds, int timeout_ms)
 
   if (drive == NULL || !gaio_core_take_home (drive->core))
     return g_poll (fds, n_fds, timeout_ms);
-  for (guint i = 0; i < n_fds; i++)
-    fds[i].revents = 0;
   return drive_wait (drive, fds, n_fds, timeout_ms);
 }
 

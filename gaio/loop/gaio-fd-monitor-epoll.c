@@ -218,6 +218,8 @@ epoll_verify (GaioFdMonitor *monitor)
 {
   EpollMonitor *self = (EpollMonitor *) monitor;
 
+  if (self->fork_count != gaio_fork_get_count ())
+    return;
   for (guint i = 0; i < self->nodes->len; i++)
     {
       GaioFdNode *node = self->nodes->pdata[i];

@@ -27,7 +27,8 @@ void gaio_guests_set (GaioGuests *self,
  * whether any is ready without a wait. */
 bool gaio_guests_verify (GaioGuests *self);
 
-/* After the wait: fills in the revents of the array that was set; returns how many are not 0. */
+/* After the wait: fills in the revents, which are 0, of the array that was set; returns how many
+ * are not any more. */
 int gaio_guests_collect (GaioGuests *self, GPollFD *pollfds);
 
 /* In a forked child: watches with descriptors of its own; false when the system gives none. */

@@ -150,8 +150,6 @@ remove_guest (GaioGuests *self, Guest *guest)
   g_mutex_lock (&self->lock);
   gaio_fd_monitor_epoll.update (self->monitor, &guest->node, NULL);
   g_mutex_unlock (&self->lock);
-  if (guest->node.ready != 0)
-    g_queue_unlink (&self->ready, &guest->node.ready_link);
   g_free (guest);
 }
 

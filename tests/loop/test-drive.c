@@ -40,6 +40,8 @@ watch (GaioTestLoop *loop, Pipe *pipe, GIOCondition condition, int priority)
   pipe->source = g_unix_fd_source_new (pipe->fds[0], condition);
   g_source_set_callback (pipe->source, G_SOURCE_FUNC (on_pipe), pipe, NULL);
   g_source_set_priority (pipe->source, priority);
+  /* Or GLib wakes itself twice in each dispatch, which would hide that nobody else does. */
+  g_source_set_can_recurse (pipe->source, TRUE);
   g_source_attach (pipe->source, loop->main_context);
 }
 
@@ -82,6 +84,25 @@ count_source (gpointer data)
 {
   g_atomic_int_inc ((int *) data);
   return G_SOURCE_CONTINUE;
+}
+
+/* GLib waits for nothing of the context: what it passes is its own wake-up, and the marker. */
+static void
+test_descriptors (GaioTestLoop *loop)
+{
+  GPollFD fds[8];
+  int timeout_ms = 0;
+
+  gaio_test_settle (loop);
+  g_assert_true (g_main_context_acquire (loop->main_context));
+  g_assert_cmpint (g_main_context_query (loop->main_context,
+                                         G_MAXINT,
+                                         &timeout_ms,
+                                         fds,
+                                         G_N_ELEMENTS (fds)),
+                   ==,
+                   2);
+  g_main_context_release (loop->main_context);
 }
 
 /* In each turn other descriptors are watched, in no order, with the events of one and both. */
@@ -559,6 +580,50 @@ test_foreign (GaioTestLoop *loop)
   close_pipe (&pipe);
 }
 
+static gpointer
+schedule_soon (gpointer data)
+{
+  g_usleep (10 * 1000);
+  gaio_bottom_half_schedule (data);
+  return NULL;
+}
+
+/* In a foreign loop's callback somebody iterates the GMainContext, and then the foreign loop waits
+ * again. */
+static void
+test_foreign_and_nested (GaioTestLoop *loop)
+{
+  GPollFD pollfd = { .fd = gaio_context_get_fd (loop->context), .events = G_IO_IN };
+  int n = 0;
+  GaioBottomHalf *bh = gaio_bottom_half_new (loop->context, count, &n, NULL);
+
+  while (gaio_context_iterate (loop->context))
+    ;
+  for (int i = 1; i <= 3; i++)
+    {
+      g_autoptr (GSource) timeout = g_timeout_source_new (1);
+      GThread *thread;
+      int n_timeouts = 0;
+
+      g_source_set_callback (timeout, count_source, &n_timeouts, NULL);
+      g_source_attach (timeout, loop->main_context);
+      while (n_timeouts == 0)
+        g_main_context_iteration (loop->main_context, TRUE);
+      g_source_destroy (timeout);
+      while (g_main_context_iteration (loop->main_context, FALSE))
+        ;
+      thread = g_thread_new ("scheduler", schedule_soon, bh);
+      while (n < i)
+        {
+          g_assert_cmpint (g_poll (&pollfd, 1, -1), ==, 1);
+          gaio_context_iterate (loop->context);
+        }
+      g_thread_join (thread);
+    }
+  g_object_unref (bh);
+  gaio_test_settle (loop);
+}
+
 /* A forked child has the same sources, and the parent's are not disturbed. */
 static void
 test_fork (GaioTestLoop *loop)
@@ -709,6 +774,7 @@ int
 main (int argc, char **argv)
 {
   gaio_test_init (&argc, &argv);
+  gaio_test_add_drive_matrix ("/drive/descriptors", test_descriptors);
   gaio_test_add_drive_matrix ("/drive/come-and-go", test_come_and_go);
   gaio_test_add_drive_matrix ("/drive/same-number", test_same_number);
   gaio_test_add_drive_matrix ("/drive/same-number-in-a-storm", test_same_number_in_a_storm);
@@ -725,6 +791,7 @@ main (int argc, char **argv)
   gaio_test_add_drive_matrix ("/drive/given-back-by-another-thread",
                               test_given_back_by_another_thread);
   gaio_test_add_drive_matrix ("/drive/foreign", test_foreign);
+  gaio_test_add_drive_matrix ("/drive/foreign-and-nested", test_foreign_and_nested);
   gaio_test_add_drive_matrix ("/drive/fork", test_fork);
   gaio_test_add ("/drive/errors", test_errors);
   gaio_test_add ("/drive/two-threads", test_two_threads);
