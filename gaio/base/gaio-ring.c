@@ -20,6 +20,9 @@
  * system call when none do. Not SQPOLL: it costs a processor, and its thread kept the credentials
  * of root after setuid (CVE-2024-22017).
  *
+ * A wait does not count as waiting for I/O where the kernel (6.15) lets one say so: a loop that sleeps
+ * for its next event is idle, and would else look like a processor that waits for a disk.
+ *
  * Only the owner's thread may use a ring. Completions of buffered writes are posted by the thread
  * that submitted them, so that thread must outlive its operations.
  *
@@ -48,9 +51,18 @@
  * memory is left to the kernel rather than taken from under it. */
 #define DRAIN_TIMEOUT_S 5
 
+/* Since Linux 6.15; liburing 2.3 does not know them. */
+#ifndef IORING_ENTER_NO_IOWAIT
+#define IORING_ENTER_NO_IOWAIT (1U << 7)
+#endif
+#ifndef IORING_FEAT_NO_IOWAIT
+#define IORING_FEAT_NO_IOWAIT (1U << 17)
+#endif
+
 struct _GaioRing
 {
   struct io_uring uring;
+  unsigned wait_flags;  /* for io_uring_enter(2), immutable */
   guint64 supported[4]; /* a bit for each opcode, immutable */
   guint fork_count;     /* immutable: forks before the ring was made */
   guint in_flight;      /* operations whose completion has an owner */
@@ -122,6 +134,9 @@ set_up (GaioRing *self)
     return err;
   /* Without NODROP (5.5) completions can be lost, without EXT_ARG (5.11) a wait needs a timeout
    * operation of its own; such kernels get the threads. */
+  self->wait_flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+  if (params.features & IORING_FEAT_NO_IOWAIT)
+    self->wait_flags |= IORING_ENTER_NO_IOWAIT;
   if (!(params.features & IORING_FEAT_NODROP) || !(params.features & IORING_FEAT_EXT_ARG))
     err = -ENOSYS;
   else
@@ -315,10 +330,27 @@ gaio_ring_submit (GaioRing *self)
   judge (self, io_uring_submit (&self->uring));
 }
 
+/* What liburing does in io_uring_submit_and_wait_timeout(), with flags of our own. `timeout` may be
+ * NULL. */
+static int
+submit_and_wait (GaioRing *self, const struct __kernel_timespec *timeout)
+{
+  struct io_uring_sq *sq = &self->uring.sq;
+  struct io_uring_getevents_arg arg = { .ts = (guint64) (uintptr_t) timeout };
+
+  sq->sqe_head = sq->sqe_tail;
+  io_uring_smp_store_release (sq->ktail, sq->sqe_tail);
+  return io_uring_enter2 (self->uring.ring_fd,
+                          sq->sqe_tail - io_uring_smp_load_acquire (sq->khead),
+                          1,
+                          self->wait_flags,
+                          (sigset_t *) (void *) &arg,
+                          sizeof arg);
+}
+
 void
 gaio_ring_submit_and_wait (GaioRing *self, gint64 timeout_ns)
 {
-  struct io_uring_cqe *cqe;
   gint64 end_us = timeout_ns > 0 ? g_get_monotonic_time () + timeout_ns / 1000 : 0;
   int result;
 
@@ -336,11 +368,7 @@ gaio_ring_submit_and_wait (GaioRing *self, gint64 timeout_ns)
         .tv_nsec = timeout_ns % G_GINT64_CONSTANT (1000000000),
       };
 
-      result = io_uring_submit_and_wait_timeout (&self->uring,
-                                                 &cqe,
-                                                 1,
-                                                 timeout_ns > 0 ? &timeout : NULL,
-                                                 NULL);
+      result = submit_and_wait (self, timeout_ns > 0 ? &timeout : NULL);
       if (timeout_ns > 0)
         timeout_ns = MAX ((end_us - g_get_monotonic_time ()) * 1000, 1);
     }
