@@ -14,11 +14,13 @@
 #include <gaio/base/gaio-poll.h>
 
 #include <gaio/loop/gaio-bottom-half.h>
+#include <gaio/loop/gaio-child-watch.h>
 #include <gaio/loop/gaio-clock.h>
 #include <gaio/loop/gaio-context.h>
 #include <gaio/loop/gaio-drive.h>
 #include <gaio/loop/gaio-fd-handler.h>
 #include <gaio/loop/gaio-io-thread.h>
+#include <gaio/loop/gaio-signal.h>
 #include <gaio/loop/gaio-timer.h>
 #include <gaio/loop/gaio-waiter.h>
 

@@ -14,6 +14,7 @@
 #define GAIO_CORE_BUDGET_US 4000
 
 typedef struct _GaioCore GaioCore;
+typedef struct _GaioSignalHub GaioSignalHub;
 
 /* Who waits in the core's stead, as the poll function of its GMainContext. */
 typedef struct _GaioCoreDriver GaioCoreDriver;
@@ -64,6 +65,7 @@ struct _GaioCore
   bool iterating;      /* in gaio_context_iterate() */
   GaioDeadline *deadline; /* made when a wait needs it that others do */
   bool deadline_failed;   /* the system gave none */
+  GaioSignalHub *signals; /* borrowed from the table; NULL: no signal was added */
   guint64 n_turns;
   GaioContextCounters counters;
 

@@ -35,7 +35,8 @@ OWNERS = [
     (r"<sys/epoll\.h>", r"\bepoll_\w+ \(", ["loop/gaio-fd-monitor-epoll.c"]),
     (r"<sys/eventfd\.h>", r"\beventfd(_\w+)? \(", ["base/gaio-event-notifier.c"]),
     (r"<sys/timerfd\.h>", r"\btimerfd_\w+ \(", ["loop/gaio-deadline.c"]),
-    (r"<sys/signalfd\.h>", r"\bsignalfd \(", []),
+    (r"<sys/signalfd\.h>", r"\bsignalfd \(", ["loop/gaio-signal.c"]),
+    (r"<sys/pidfd\.h>", r"\bpidfd_\w+ \(", ["loop/gaio-child-watch.c"]),
     (r"<(sys/)?poll\.h>", r"(?<![\w>.])p?poll \(", ["base/gaio-poll.c"]),
 ]
 
