@@ -20,8 +20,8 @@
  * system call when none do. Not SQPOLL: it costs a processor, and its thread kept the credentials
  * of root after setuid (CVE-2024-22017).
  *
- * A wait does not count as waiting for I/O where the kernel (6.15) lets one say so: a loop that sleeps
- * for its next event is idle, and would else look like a processor that waits for a disk.
+ * A wait does not count as waiting for I/O where the kernel (6.15) lets one say so: a loop that
+ * sleeps for its next event is idle, and would else look like a processor that waits for a disk.
  *
  * Only the owner's thread may use a ring. Completions of buffered writes are posted by the thread
  * that submitted them, so that thread must outlive its operations.
