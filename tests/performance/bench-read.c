@@ -100,6 +100,94 @@ run_raw_same (void)
   run_raw (IORING_SETUP_CLAMP | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG);
 }
 
+/* The smallest GSource over a ring. */
+
+typedef struct
+{
+  GSource parent;
+  struct io_uring ring;
+  char (*buffers)[BLOCK_BYTES];
+  int fd;
+} RingSource;
+
+static void
+begin_source_read (RingSource *self, guint slot)
+{
+  struct io_uring_sqe *sqe = io_uring_get_sqe (&self->ring);
+
+  io_uring_prep_read (sqe, self->fd, self->buffers[slot], BLOCK_BYTES, random_offset ());
+  io_uring_sqe_set_data64 (sqe, slot);
+  to_begin--;
+}
+
+static gboolean
+ring_source_prepare (GSource *source, int *timeout_ms)
+{
+  RingSource *self = (RingSource *) source;
+
+  *timeout_ms = -1;
+  if (io_uring_sq_ready (&self->ring) > 0)
+    io_uring_submit (&self->ring);
+  return io_uring_cq_ready (&self->ring) > 0;
+}
+
+static gboolean
+ring_source_check (GSource *source)
+{
+  return io_uring_cq_ready (&((RingSource *) source)->ring) > 0;
+}
+
+static gboolean
+ring_source_dispatch (GSource *source, GSourceFunc func, gpointer data)
+{
+  RingSource *self = (RingSource *) source;
+  struct io_uring_cqe *cqe;
+  unsigned head;
+  unsigned n = 0;
+
+  io_uring_for_each_cqe (&self->ring, head, cqe)
+    {
+      failed |= cqe->res != BLOCK_BYTES;
+      to_end--;
+      n++;
+      if (to_begin > 0)
+        begin_source_read (self, (guint) cqe->user_data);
+    }
+  io_uring_cq_advance (&self->ring, n);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+run_ring_source (void)
+{
+  static GSourceFuncs funcs = {
+    .prepare = ring_source_prepare,
+    .check = ring_source_check,
+    .dispatch = ring_source_dispatch,
+  };
+  g_autoptr (GMainContext) main_context = g_main_context_new ();
+  RingSource *self = (RingSource *) g_source_new (&funcs, sizeof (RingSource));
+  struct io_uring_params params = { .flags = IORING_SETUP_CLAMP | IORING_SETUP_COOP_TASKRUN |
+                                             IORING_SETUP_TASKRUN_FLAG };
+
+  self->buffers = g_malloc (MAX_DEPTH * BLOCK_BYTES);
+  self->fd = open (path, O_RDONLY | O_CLOEXEC);
+  if (self->fd < 0 || io_uring_queue_init_params (MAX_DEPTH, &self->ring, &params) < 0)
+    g_error ("no ring");
+  g_source_set_can_recurse (&self->parent, TRUE);
+  g_source_add_unix_fd (&self->parent, self->ring.ring_fd, G_IO_IN);
+  g_source_attach (&self->parent, main_context);
+  for (int i = 0; i < depth; i++)
+    begin_source_read (self, i);
+  while (to_end > 0)
+    g_main_context_iteration (main_context, TRUE);
+  io_uring_queue_exit (&self->ring);
+  close (self->fd);
+  g_free (self->buffers);
+  g_source_destroy (&self->parent);
+  g_source_unref (&self->parent);
+}
+
 /* GaioRequest. */
 
 static void
@@ -153,6 +241,16 @@ run_request_source (void)
   g_autoptr (GMainContext) main_context = g_main_context_new ();
 
   gaio_context_attach (context, main_context);
+  run_requests (context, main_context);
+}
+
+static void
+run_request_drive (void)
+{
+  g_autoptr (GMainContext) main_context = g_main_context_new ();
+  g_autoptr (GaioContext) context = gaio_context_new (NULL);
+
+  gaio_context_drive (context, main_context, NULL);
   run_requests (context, main_context);
 }
 
@@ -268,8 +366,10 @@ static const struct
 } contestants[] = {
   { "raw io_uring, same flags", run_raw_same, 1 },
   { "raw io_uring, no flags", run_raw_plain, 1 },
+  { "the smallest GSource", run_ring_source, 1 },
   { "gaio request, poll", run_request_poll, 1 },
   { "gaio request, GMainContext", run_request_source, 1 },
+  { "gaio request, driven", run_request_drive, 1 },
   { "gaio task, GMainContext", run_task, 1 },
   { "gio", run_gio, 10 },
 };
