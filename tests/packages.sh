@@ -22,6 +22,11 @@ gaio_test_packages=(
   binutils procps strace libseccomp-dev python3-pytest spin
 )
 
+# What the benchmarks compare with, and draw with.
+gaio_benchmark_packages=(
+  libuv1-dev libevent-dev python3-matplotlib
+)
+
 gaio_ci_packages=(
   clang libclang-rt-dev valgrind
 )
