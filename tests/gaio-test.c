@@ -412,16 +412,28 @@ add_all_drivers (const char *path, GaioTestBody body, Variation variation, GType
                 type);
 }
 
-void
-gaio_test_add_drive_matrix (const char *path, GaioTestBody body)
+static void
+add_all_monitors (const char *path, GaioTestBody body, GaioTestDriver driver)
 {
   for (int monitor = GAIO_MONITOR_POLL; monitor <= GAIO_MONITOR_IO_URING; monitor++)
     add_driver (path,
                 &(Case){ .body = body,
                          .variation = VARY_MONITOR,
                          .value = monitor,
-                         .driver = GAIO_TEST_BY_DRIVE },
+                         .driver = driver },
                 GAIO_TYPE_MONITOR);
+}
+
+void
+gaio_test_add_monitor_matrix (const char *path, GaioTestBody body)
+{
+  add_all_monitors (path, body, GAIO_TEST_BY_POLL);
+}
+
+void
+gaio_test_add_drive_matrix (const char *path, GaioTestBody body)
+{
+  add_all_monitors (path, body, GAIO_TEST_BY_DRIVE);
 }
 
 void

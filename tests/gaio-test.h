@@ -38,7 +38,8 @@ void gaio_test_add (const char *path, GaioTestFunc func);
  * skipped. */
 void gaio_test_add_loop_matrix (const char *path, GaioTestBody body);
 
-/* A body for {poll, epoll, io_uring} with a GMainContext that the context drives, likewise. */
+/* The same with one driver: poll(), or a GMainContext that the context drives. */
+void gaio_test_add_monitor_matrix (const char *path, GaioTestBody body);
 void gaio_test_add_drive_matrix (const char *path, GaioTestBody body);
 
 /* A body for {io_uring, threads} x {poll(), GSource, drive}, likewise. */

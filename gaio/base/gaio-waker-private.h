@@ -32,6 +32,11 @@ void gaio_waker_accept (GaioWaker *self);
 /* Thread: any. Whether there is a notification that nobody has accepted. */
 bool gaio_waker_is_notified (GaioWaker *self);
 
+/* Thread: home. How many notifications wrote the eventfd, and how many were accepted without that;
+ * those that found one there already are counted in neither. */
+guint64 gaio_waker_get_n_sent (GaioWaker *self);
+guint64 gaio_waker_get_n_saved (GaioWaker *self);
+
 /* In a forked child: an eventfd of its own, since the parent reads the other; false when the system
  * gives none. Thread: home. */
 bool gaio_waker_begin_child (GaioWaker *self);

@@ -51,6 +51,10 @@ struct _GaioWaker
   atomic_bool notified;
   atomic_int sleepers; /* written by the home thread only */
   GThread *_Atomic home;
+  _Atomic guint64 n_sent; /* wake-ups, each of which is a system call beside */
+
+  /* home thread */
+  guint64 n_accepted; /* a notifier that is quick counts nothing: the home does that here */
 };
 
 GaioWaker *
@@ -89,7 +93,10 @@ gaio_waker_notify (GaioWaker *self)
 {
   /* N1, N2 */
   if (!atomic_exchange (&self->notified, true) && atomic_load (&self->sleepers) > 0)
-    gaio_event_notifier_set (self->notifier);
+    {
+      atomic_fetch_add_explicit (&self->n_sent, 1, memory_order_relaxed);
+      gaio_event_notifier_set (self->notifier);
+    }
 }
 
 bool
@@ -118,14 +125,30 @@ gaio_waker_accept (GaioWaker *self)
 {
   /* S4; the load spares a locked instruction in a turn that nobody notified. A notification that
    * the load just misses is in `notified` for the next S2. */
-  if (atomic_load_explicit (&self->notified, memory_order_relaxed))
-    atomic_exchange (&self->notified, false);
+  if (atomic_load_explicit (&self->notified, memory_order_relaxed) &&
+      atomic_exchange (&self->notified, false))
+    self->n_accepted++;
 }
 
 bool
 gaio_waker_is_notified (GaioWaker *self)
 {
   return atomic_load (&self->notified);
+}
+
+guint64
+gaio_waker_get_n_sent (GaioWaker *self)
+{
+  return atomic_load_explicit (&self->n_sent, memory_order_relaxed);
+}
+
+guint64
+gaio_waker_get_n_saved (GaioWaker *self)
+{
+  guint64 n_sent = gaio_waker_get_n_sent (self);
+
+  /* One that was sent may not be accepted yet. */
+  return self->n_accepted - MIN (self->n_accepted, n_sent);
 }
 
 GaioEventNotifier *

@@ -57,6 +57,9 @@ gint64 gaio_bh_queue_get_timeout_ns (GaioBhQueue *self);
 /* Thread: home, or any when the loop has ended. Runs all nodes as closing, also later ones. */
 void gaio_bh_queue_close (GaioBhQueue *self);
 
+/* Thread: home. How many nodes have run. */
+guint64 gaio_bh_queue_get_n_run (GaioBhQueue *self);
+
 GaioWaker *gaio_bh_queue_get_waker (GaioBhQueue *self);
 
 /* Thread: any. Runs func (data) soon in the home thread, then notify (data) there; only the

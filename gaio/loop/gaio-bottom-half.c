@@ -65,6 +65,7 @@ struct _GaioBhQueue
   GaioBhNode *oldest;
   GaioBhNode stub; /* always in the queue, so that it is never empty */
   Run *runs;
+  guint64 n_run;
 
   GRecMutex close_lock;
 };
@@ -143,6 +144,7 @@ run_queue (GaioBhQueue *self, bool closing)
 
       if (state & IDLE)
         atomic_fetch_sub (&self->n_idle, 1);
+      self->n_run++;
       if (node->run (node, closing) && !(state & IDLE))
         progress = true;
     }
@@ -178,6 +180,12 @@ gaio_bh_queue_unref (GaioBhQueue *self)
   g_rec_mutex_clear (&self->close_lock);
   gaio_waker_unref (self->waker);
   g_free (self);
+}
+
+guint64
+gaio_bh_queue_get_n_run (GaioBhQueue *self)
+{
+  return self->n_run;
 }
 
 GaioWaker *

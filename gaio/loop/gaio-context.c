@@ -37,18 +37,19 @@
 
 /* The object is a shell around the core (gaio-core.c), which does the work: properties, checks of
  * arguments and threads, and errors are made here. Which context is whose default is in
- * gaio-context-registry.c. */
+ * gaio-context-registry.c, the tunables of adaptive polling in gaio-context-polling.c, and the
+ * counters in gaio-context-stats.c. */
 
 #include "config.h"
 
 #include <gaio/loop/gaio-core-private.h>
-#include <gaio/loop/gaio-waiter-private.h>
 
 struct _GaioContext
 {
   GObject parent_instance;
 
-  GaioCore *core; /* a reference; NULL only when its construction failed */
+  GaioCore *core; /* a reference; NULL only when its construction failed, */
+  GError *error;  /* for this reason */
 
   /* construction only */
   GaioMonitor wanted_monitor;
@@ -62,6 +63,10 @@ enum
   PROP_DISPATCH_BUDGET_US,
   PROP_ENGINE,
   PROP_ENGINE_REASON,
+  PROP_POLL_MAX_NS,
+  PROP_POLL_GROW,
+  PROP_POLL_SHRINK,
+  PROP_POLL_WEIGHT,
   N_PROPS,
 };
 
@@ -107,6 +112,7 @@ gaio_context_finalize (GObject *object)
       if (registered_for != NULL)
         gaio_context_unregister (registered_for);
     }
+  g_clear_error (&self->error);
   G_OBJECT_CLASS (gaio_context_parent_class)->finalize (object);
 }
 
@@ -132,6 +138,18 @@ gaio_context_get_property (GObject *object, guint id, GValue *value, GParamSpec 
     case PROP_ENGINE_REASON:
       g_value_take_string (value, gaio_context_get_engine_reason (self));
       break;
+    case PROP_POLL_MAX_NS:
+      g_value_set_int64 (value, gaio_context_get_poll_max_ns (self));
+      break;
+    case PROP_POLL_GROW:
+      g_value_set_uint (value, gaio_context_get_poll_grow (self));
+      break;
+    case PROP_POLL_SHRINK:
+      g_value_set_uint (value, gaio_context_get_poll_shrink (self));
+      break;
+    case PROP_POLL_WEIGHT:
+      g_value_set_uint (value, gaio_context_get_poll_weight (self));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
@@ -142,6 +160,9 @@ gaio_context_set_property (GObject *object, guint id, const GValue *value, GPara
 {
   GaioContext *self = GAIO_CONTEXT (object);
 
+  /* What construction does not need comes after it; it may have failed. */
+  if (self->core == NULL && !(pspec->flags & (G_PARAM_CONSTRUCT | G_PARAM_CONSTRUCT_ONLY)))
+    return;
   switch (id)
     {
     case PROP_MONITOR:
@@ -159,9 +180,30 @@ gaio_context_set_property (GObject *object, guint id, const GValue *value, GPara
     case PROP_ENGINE:
       self->wanted_engine = g_value_get_enum (value);
       break;
+    case PROP_POLL_MAX_NS:
+      gaio_context_set_poll_max_ns (self, g_value_get_int64 (value));
+      break;
+    case PROP_POLL_GROW:
+      gaio_context_set_poll_grow (self, g_value_get_uint (value));
+      break;
+    case PROP_POLL_SHRINK:
+      gaio_context_set_poll_shrink (self, g_value_get_uint (value));
+      break;
+    case PROP_POLL_WEIGHT:
+      gaio_context_set_poll_weight (self, g_value_get_uint (value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
+}
+
+static void
+gaio_context_constructed (GObject *object)
+{
+  GaioContext *self = GAIO_CONTEXT (object);
+
+  G_OBJECT_CLASS (gaio_context_parent_class)->constructed (object);
+  self->core = gaio_core_new (self, self->wanted_monitor, self->wanted_engine, &self->error);
 }
 
 static void
@@ -169,6 +211,7 @@ gaio_context_class_init (GaioContextClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
 
+  object_class->constructed = gaio_context_constructed;
   object_class->finalize = gaio_context_finalize;
   object_class->get_property = gaio_context_get_property;
   object_class->set_property = gaio_context_set_property;
@@ -243,6 +286,66 @@ gaio_context_class_init (GaioContextClass *klass)
                                                         NULL,
                                                         NULL,
                                                         G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioContext:poll-max-ns: (getter get_poll_max_ns) (setter set_poll_max_ns)
+   *
+   * For how long the context looks for work in a circle before it sleeps, at most, in nanoseconds;
+   * 0 switches adaptive polling off. It spins that long only where that has paid of late, and only
+   * in waits of its own: an attached context does not, unless it drives its main context
+   * ([method@Gaio.Context.drive]). 32768 is QEMU's figure for an I/O thread.
+   */
+  properties[PROP_POLL_MAX_NS] =
+      g_param_spec_int64 ("poll-max-ns",
+                          NULL,
+                          NULL,
+                          0,
+                          G_MAXINT64,
+                          0,
+                          G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioContext:poll-grow: (getter get_poll_grow) (setter set_poll_grow)
+   *
+   * By what factor the time of adaptive polling grows when it was too short; 0 for the default, 2.
+   */
+  properties[PROP_POLL_GROW] =
+      g_param_spec_uint ("poll-grow",
+                         NULL,
+                         NULL,
+                         0,
+                         G_MAXUINT,
+                         GAIO_ADAPTIVE_GROW,
+                         G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioContext:poll-shrink: (getter get_poll_shrink) (setter set_poll_shrink)
+   *
+   * By what the time of adaptive polling is divided when it was much too long; 0 to end it at once.
+   */
+  properties[PROP_POLL_SHRINK] =
+      g_param_spec_uint ("poll-shrink",
+                         NULL,
+                         NULL,
+                         0,
+                         G_MAXUINT,
+                         GAIO_ADAPTIVE_SHRINK,
+                         G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioContext:poll-weight: (getter get_poll_weight) (setter set_poll_weight)
+   *
+   * How little one wait counts in the average that adaptive polling goes by: 1 in 2 to the power of
+   * this; 0 for the default, 3.
+   */
+  properties[PROP_POLL_WEIGHT] =
+      g_param_spec_uint ("poll-weight",
+                         NULL,
+                         NULL,
+                         0,
+                         GAIO_ADAPTIVE_MAX_WEIGHT,
+                         GAIO_ADAPTIVE_WEIGHT,
+                         G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 
@@ -256,8 +359,8 @@ gaio_context_initable_real_init (GInitable *initable, GCancellable *cancellable,
 {
   GaioContext *self = GAIO_CONTEXT (initable);
 
-  if (self->core == NULL)
-    self->core = gaio_core_new (self, self->wanted_monitor, self->wanted_engine, error);
+  if (self->core == NULL && error != NULL)
+    *error = g_error_copy (self->error);
   return self->core != NULL;
 }
 
@@ -589,147 +692,10 @@ gaio_context_get_engine_reason (GaioContext *self)
   return g_strdup (atomic_load (&self->core->reason));
 }
 
-/**
- * gaio_context_get_stats:
- * @self: a context
- *
- * Gets counters of what the context has done, as a dictionary: `turns`, `requests` (file
- * requests), `ring-requests` (of them by io_uring) and `moved-requests` (of those, given on to
- * threads) as `t`; `monitor` and `engine` as `s`. More may come.
- *
- * Thread: home.
- *
- * Returns: (transfer full): a variant of type `a{sv}`, not floating
- */
-GVariant *
-gaio_context_get_stats (GaioContext *self)
-{
-  GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
-  g_autoptr (GEnumClass) monitors = g_type_class_ref (GAIO_TYPE_MONITOR);
-  g_autoptr (GEnumClass) engines = g_type_class_ref (GAIO_TYPE_ENGINE);
-  GaioCore *core;
-
-  g_return_val_if_fail (GAIO_IS_CONTEXT (self), NULL);
-
-  core = self->core;
-  g_variant_builder_add (&builder, "{sv}", "turns", g_variant_new_uint64 (core->n_turns));
-  g_variant_builder_add (&builder,
-                         "{sv}",
-                         "requests",
-                         g_variant_new_uint64 (core->counters.requests));
-  g_variant_builder_add (&builder,
-                         "{sv}",
-                         "ring-requests",
-                         g_variant_new_uint64 (core->counters.ring_requests));
-  g_variant_builder_add (&builder,
-                         "{sv}",
-                         "moved-requests",
-                         g_variant_new_uint64 (core->counters.moved));
-  g_variant_builder_add (&builder,
-                         "{sv}",
-                         "monitor",
-                         g_variant_new_string (
-                             g_enum_get_value (monitors, gaio_context_get_monitor (self))
-                                 ->value_nick));
-  g_variant_builder_add (&builder,
-                         "{sv}",
-                         "engine",
-                         g_variant_new_string (
-                             g_enum_get_value (engines, gaio_context_get_engine (self))
-                                 ->value_nick));
-  return g_variant_ref_sink (g_variant_builder_end (&builder));
-}
-
-/* For the other rooms */
+/* For those files that know the core */
 
 GaioCore *
 gaio_context_get_core (GaioContext *self)
 {
   return self->core;
-}
-
-GaioBhQueue *
-gaio_context_get_bh_queue (GaioContext *self)
-{
-  return self->core->bottom_halves;
-}
-
-GaioTimerHeap *
-gaio_context_get_timer_heap (GaioContext *self)
-{
-  return self->core->timers;
-}
-
-bool
-gaio_context_is_home (GaioContext *self)
-{
-  return gaio_waker_is_home (self->core->waker);
-}
-
-bool
-gaio_context_adopt (GaioContext *self)
-{
-  GaioWaker *waker = self->core->waker;
-  GMainContext *main_context;
-  bool adopted;
-
-  if (gaio_waker_has_home (waker))
-    return gaio_waker_is_home (waker);
-  main_context = gaio_core_get_main_context (self->core);
-  if (main_context != NULL && !g_main_context_acquire (main_context))
-    return false;
-  adopted = gaio_waker_claim_home (waker);
-  if (main_context != NULL)
-    g_main_context_release (main_context);
-  return adopted;
-}
-
-GaioRing *
-gaio_context_get_ring (GaioContext *self)
-{
-  GaioCore *core = self->core;
-
-  if (core->wanted_engine == GAIO_ENGINE_THREADS || gaio_core_ensure_ring (core) == NULL)
-    return NULL;
-  if (G_UNLIKELY (!gaio_ring_is_usable (core->ring)))
-    {
-      atomic_store (&core->engine, GAIO_ENGINE_THREADS);
-      return NULL;
-    }
-  return core->ring;
-}
-
-void
-gaio_context_begin_work (GaioContext *self)
-{
-  atomic_fetch_add_explicit (&self->core->work, 1, memory_order_relaxed);
-}
-
-void
-gaio_context_end_work (GaioContext *self)
-{
-  atomic_fetch_add_explicit (&self->core->work_ended, 1, memory_order_relaxed);
-  atomic_fetch_sub_explicit (&self->core->work, 1, memory_order_relaxed);
-}
-
-void
-gaio_context_leave (GaioContext *self)
-{
-  gaio_core_close_ring (self->core);
-  atomic_store (&self->core->left, true);
-  gaio_waker_release_home (self->core->waker);
-  gaio_waiter_kick (gaio_waiter_get_for_left_contexts ());
-}
-
-void
-gaio_context_drain (GaioContext *self)
-{
-  while (atomic_load (&self->core->work) > 0)
-    gaio_context_poll (self, TRUE);
-}
-
-GaioContextCounters *
-gaio_context_get_counters (GaioContext *self)
-{
-  return &self->core->counters;
 }

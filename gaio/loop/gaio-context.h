@@ -72,6 +72,30 @@ GAIO_AVAILABLE_IN_1_0
 char *gaio_context_get_engine_reason (GaioContext *self) G_GNUC_WARN_UNUSED_RESULT;
 
 GAIO_AVAILABLE_IN_1_0
+gint64 gaio_context_get_poll_max_ns (GaioContext *self);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_context_set_poll_max_ns (GaioContext *self, gint64 duration_ns);
+
+GAIO_AVAILABLE_IN_1_0
+guint gaio_context_get_poll_grow (GaioContext *self);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_context_set_poll_grow (GaioContext *self, guint factor);
+
+GAIO_AVAILABLE_IN_1_0
+guint gaio_context_get_poll_shrink (GaioContext *self);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_context_set_poll_shrink (GaioContext *self, guint divisor);
+
+GAIO_AVAILABLE_IN_1_0
+guint gaio_context_get_poll_weight (GaioContext *self);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_context_set_poll_weight (GaioContext *self, guint weight);
+
+GAIO_AVAILABLE_IN_1_0
 GVariant *gaio_context_get_stats (GaioContext *self) G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS

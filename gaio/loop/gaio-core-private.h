@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <gaio/loop/gaio-adaptive-private.h>
 #include <gaio/loop/gaio-context-private.h>
 #include <gaio/loop/gaio-deadline-private.h>
 #include <gaio/loop/gaio-fd-table-private.h>
@@ -66,7 +67,14 @@ struct _GaioCore
   GaioDeadline *deadline; /* made when a wait needs it that others do */
   bool deadline_failed;   /* the system gave none */
   GaioSignalHub *signals; /* borrowed from the table; NULL: no signal was added */
+  GaioAdaptive adaptive;  /* but for its tunables */
+
+  /* home thread: statistics */
   guint64 n_turns;
+  guint64 n_sleeps;
+  guint64 n_reaped;
+  bool times_dispatch; /* somebody has asked for the figure */
+  guint64 longest_dispatch_ns;
   GaioContextCounters counters;
 
   GMainContext *registered_for; /* a name, not a reference; under the registry's lock */

@@ -234,22 +234,34 @@ set_deadline (Core *core)
   return timeout_ns;
 }
 
+static void
+note_dispatch_time (Core *core, gint64 begin_ns)
+{
+  guint64 duration_ns = (guint64) (gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) - begin_ns);
+
+  core->longest_dispatch_ns = MAX (core->longest_dispatch_ns, duration_ns);
+}
+
 /* After a wait. Returns whether anything happened that is not the loop's own affair. */
 static bool
 dispatch (Core *core, guint groups)
 {
   guint work_ended = atomic_load (&core->work_ended);
+  gint64 begin_ns =
+      G_UNLIKELY (core->times_dispatch) ? gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) : 0;
   bool progress = false;
 
   core->n_turns++;
   gaio_waker_accept (core->waker);
   if (core->ring != NULL)
-    gaio_ring_reap (core->ring);
+    core->n_reaped += gaio_ring_reap (core->ring);
   progress |= gaio_bh_queue_run (core->bottom_halves);
   progress |= gaio_fd_table_dispatch (core->fds, groups);
   if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 1)
     gaio_fd_table_bury (core->fds);
   progress |= gaio_timer_heap_run (core->timers);
+  if (G_UNLIKELY (begin_ns != 0))
+    note_dispatch_time (core, begin_ns);
   return progress || work_ended != atomic_load (&core->work_ended);
 }
 
@@ -305,6 +317,7 @@ foreign_begin_sleep (Core *core)
   flush (core, get_groups (core, 0));
   if (core->ring != NULL)
     gaio_ring_submit (core->ring);
+  gaio_adaptive_stop_polling (&core->adaptive, get_groups (core, 0));
   if (!core->foreign_sleeps)
     {
       core->foreign_sleeps = true;
@@ -315,7 +328,9 @@ foreign_begin_sleep (Core *core)
     gaio_ring_set_waker (core->ring, core->waker);
   timeout_ns = set_deadline (core);
   /* What was notified before the sleep began made the descriptor readable for nobody. */
-  if (timeout_ns == 0 || gaio_waker_is_notified (core->waker))
+  if (timeout_ns != 0 && !gaio_waker_is_notified (core->waker))
+    core->n_sleeps++;
+  else
     gaio_event_notifier_set (gaio_waker_get_notifier (core->waker));
 }
 
@@ -347,20 +362,52 @@ leave_turn (Core *core)
 
 /* The driver by hand */
 
-void
-gaio_core_wait (Core *core, gint64 limit_ns)
+static void
+ask_monitor (Core *core, gint64 timeout_ns)
 {
-  gint64 timeout_ns = 0;
-  bool sleeps;
+  bool sleeps = timeout_ns != 0;
 
-  if (limit_ns != 0)
-    timeout_ns = gaio_timeout_soonest_ns (limit_ns, get_timeout_ns (core));
-  sleeps = timeout_ns != 0;
-  if (sleeps && !gaio_waker_begin_sleep (core->waker))
-    timeout_ns = 0;
+  if (sleeps)
+    {
+      if (gaio_waker_begin_sleep (core->waker))
+        core->n_sleeps++;
+      else
+        timeout_ns = 0;
+    }
   gaio_fd_table_wait (core->fds, timeout_ns);
   if (sleeps)
     gaio_waker_end_sleep (core->waker);
+}
+
+/* Waits until something is ready, for `limit_ns` at most; -1 is for ever. What is ready is for a
+ * turn that may call `groups`. */
+static void
+wait_for (Core *core, gint64 limit_ns, guint groups)
+{
+  gint64 timeout_ns = 0;
+
+  if (limit_ns != 0)
+    timeout_ns = gaio_timeout_soonest_ns (limit_ns, get_timeout_ns (core));
+  if (gaio_adaptive_is_in_use (&core->adaptive))
+    {
+      GaioAdaptiveWait adaptive_wait = {
+        .timeout_ns = timeout_ns,
+        .groups = groups,
+      };
+
+      gaio_adaptive_begin_wait (&core->adaptive, core->ring, &adaptive_wait);
+      if (!adaptive_wait.found)
+        ask_monitor (core, adaptive_wait.timeout_ns);
+      gaio_adaptive_end_wait (&core->adaptive, core->ring, &adaptive_wait);
+    }
+  else
+    ask_monitor (core, timeout_ns);
+}
+
+void
+gaio_core_wait (Core *core, gint64 limit_ns)
+{
+  wait_for (core, limit_ns, get_groups (core, 0));
 }
 
 static void
@@ -379,7 +426,7 @@ gaio_core_poll (Core *core, gint64 limit_ns)
   enter_turn (core);
   flush (core, get_groups (core, 1));
   submit (core);
-  gaio_core_wait (core, limit_ns);
+  wait_for (core, limit_ns, get_groups (core, 1));
   progress = dispatch (core, get_groups (core, 1));
   leave_turn (core);
   return progress;
@@ -488,6 +535,7 @@ source_prepare (GSource *source, int *timeout_ms)
   flush (core, get_source_groups (core, 0));
   if (core->ring != NULL)
     gaio_ring_submit (core->ring);
+  gaio_adaptive_stop_polling (&core->adaptive, get_groups (core, 0));
   if (!core->source_sleeps)
     {
       core->source_sleeps = true;
@@ -497,7 +545,10 @@ source_prepare (GSource *source, int *timeout_ms)
     may_sleep = !gaio_waker_is_notified (core->waker);
   *timeout_ms = may_sleep ? source_get_timeout_ms (core) : 0;
   if (*timeout_ms != 0)
-    return FALSE;
+    {
+      core->n_sleeps++;
+      return FALSE;
+    }
   source_end_sleep (core);
   return TRUE;
 }
@@ -623,6 +674,7 @@ gaio_core_new (gpointer object, GaioMonitor monitor, GaioEngine engine, GError *
   core->fork_count = gaio_fork_get_count ();
   atomic_init (&core->budget_us, GAIO_CORE_BUDGET_US);
   core->fds = gaio_fd_table_new (core->bottom_halves, &core->parent, monitor);
+  gaio_adaptive_init (&core->adaptive, waker, core->fds);
   if (core->wanted_engine == GAIO_ENGINE_THREADS)
     use_engine (core, GAIO_ENGINE_THREADS, g_strdup ("threads were asked for"));
 

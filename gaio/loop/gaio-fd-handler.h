@@ -79,6 +79,9 @@ GType gaio_fd_group_get_type (void);
  *
  * The callbacks of a file descriptor, in QEMU's manner: @read goes before @write, and when one of
  * them removes the handler no other is called any more, @poll_end included.
+ *
+ * While @poll_ready runs, a turn within it does not call @poll; when that turn sleeps it calls
+ * @poll_end first, so that @read hears of what comes then.
  */
 typedef struct
 {

@@ -20,6 +20,13 @@ typedef struct _GaioFdNode GaioFdNode;
  * that this brings about look at them. */
 #define GAIO_FD_GROUP_GUESTS ((GaioFdGroup) (GAIO_FD_GROUP_IO + 1))
 
+/* How long the loop waits for something that happens again and again: see gaio-adaptive.c. */
+typedef struct
+{
+  guint64 average_ns; /* 0: nothing is known */
+  guint64 idle_ns;    /* waited since it last happened */
+} GaioWaitEstimate;
+
 /* The data of callbacks, shared by the nodes that take each other's place when a handler is
  * amended. Freed in the home thread. */
 typedef struct
@@ -27,6 +34,11 @@ typedef struct
   atomic_int refs;
   gpointer user_data;
   GDestroyNotify notify;
+
+  /* home thread: what adaptive polling knows about the handler */
+  GaioWaitEstimate estimate;
+  bool is_polled; /* poll_begin was called, and poll_end not yet */
+  bool is_busy;   /* what its poll function found is being handled: do not poll */
 } GaioFdData;
 
 /* One registration of one descriptor. It is never edited in place: to change a handler is to
@@ -65,6 +77,7 @@ struct _GaioFdNode
   bool poll_hit;      /* its poll function has found something; either: it is in the ready list */
   GList ready_link;
   GList held_link;
+  bool held_hit; /* its poll function had found something when it was held */
 
   GaioFdMonitor *monitor; /* the one that watches it; written under the table's lock */
   GaioRingOp poll_op;     /* io_uring: the POLL_ADD, */
@@ -86,6 +99,15 @@ gaio_fd_source_is_usable (GSource *source)
 
 /* Thread: home. Reports a node as ready: puts it on the list that the monitor was opened with. */
 void gaio_fd_node_set_ready (GaioFdNode *node, GIOCondition condition);
+
+/* Thread: home. The same for a node whose poll function has found something. */
+void gaio_fd_node_set_poll_hit (GaioFdNode *node);
+
+static inline bool
+gaio_fd_node_is_live (GaioFdNode *node)
+{
+  return !atomic_load_explicit (&node->retired, memory_order_acquire);
+}
 
 struct _GaioFdMonitorOps
 {

@@ -79,6 +79,14 @@ bool gaio_fd_table_source_is_ready (GaioFdTable *self);
 /* Whether anything is known to be ready: then a turn must not wait. */
 bool gaio_fd_table_is_ready (GaioFdTable *self);
 
+/* The nodes with a poll function, as of the last flush, and removed ones that are not freed yet. A
+ * nested turn may change the array, so walk it by index. */
+GPtrArray *gaio_fd_table_get_pollable (GaioFdTable *self);
+
+/* How many handlers are set, and how many times one was called, the loop's own not counted. */
+guint gaio_fd_table_get_n_handlers (GaioFdTable *self);
+guint64 gaio_fd_table_get_n_called (GaioFdTable *self);
+
 /* Calls the handlers of what is ready; returns whether any was not internal. A nested call takes
  * over what the outer one has left. A handler of none of the `groups` is held: neither called nor
  * watched until a flush with its group. */

@@ -50,6 +50,8 @@ struct _GaioFdTable
   bool needs_fd;
   bool is_stale; /* the monitor is of the parent of this process, or for a source: open another */
   bool has_left_source;
+  guint n_handlers; /* live ones that are not the loop's own */
+  bool pollable_changed;
 
   atomic_int wanted;     /* GaioMonitor; written under the lock, to be read without it */
   atomic_uint n_askers;  /* the length of `askers`; as before */
@@ -60,10 +62,18 @@ struct _GaioFdTable
   /* home thread */
   GQueue ready;
   GQueue held;
+  GPtrArray *pollable; /* nodes with a poll function */
+  guint64 n_called;
 };
 
 /* What a handler that does not want to read is not told of. */
 #define READING (G_IO_IN | G_IO_PRI | G_IO_HUP)
+
+static bool
+is_in_ready_list (GaioFdNode *node)
+{
+  return node->ready != 0 || node->poll_hit;
+}
 
 void
 gaio_fd_node_set_ready (GaioFdNode *node, GIOCondition condition)
@@ -71,9 +81,17 @@ gaio_fd_node_set_ready (GaioFdNode *node, GIOCondition condition)
   condition &= node->wanted | G_IO_ERR | G_IO_HUP | G_IO_NVAL;
   if (condition == 0 || node->unwatched)
     return;
-  if (node->ready == 0 && !node->poll_hit)
+  if (!is_in_ready_list (node))
     g_queue_push_tail_link (node->monitor->ready, &node->ready_link);
   node->ready |= condition;
+}
+
+void
+gaio_fd_node_set_poll_hit (GaioFdNode *node)
+{
+  if (!is_in_ready_list (node))
+    g_queue_push_tail_link (node->monitor->ready, &node->ready_link);
+  node->poll_hit = true;
 }
 
 GaioFdTable *
@@ -86,6 +104,7 @@ gaio_fd_table_new (GaioBhQueue *queue, GSource *source, GaioMonitor wanted)
   atomic_init (&self->wanted, (int) wanted);
   g_mutex_init (&self->lock);
   self->by_fd = g_ptr_array_new ();
+  self->pollable = g_ptr_array_new ();
   self->epoll_threshold = DEFAULT_EPOLL_THRESHOLD;
   atomic_init (&self->recheck, true);
   return self;
@@ -168,6 +187,7 @@ gaio_fd_table_clear (GaioFdTable *self)
   g_queue_init (&self->ready);
   g_queue_init (&self->held);
   g_queue_init (&self->askers);
+  g_ptr_array_set_size (self->pollable, 0);
   while ((node = steal_node (self, &self->live)) != NULL)
     free_node (node);
   while ((node = steal_node (self, &self->retired)) != NULL)
@@ -180,6 +200,7 @@ gaio_fd_table_free (GaioFdTable *self)
   gaio_fd_table_close_monitor (self);
   gaio_fd_table_clear (self);
   g_ptr_array_unref (self->by_fd);
+  g_ptr_array_unref (self->pollable);
   g_mutex_clear (&self->lock);
   gaio_bh_queue_unref (self->queue);
   g_free (self);
@@ -213,9 +234,14 @@ replace_locked (GaioFdTable *self, int fd, GaioFdNode *added)
 
   self->by_fd->pdata[fd] = added;
   if (removed != NULL)
-    retire_locked (self, removed);
+    {
+      retire_locked (self, removed);
+      self->n_handlers -= !removed->internal;
+    }
   if (added != NULL)
     {
+      self->n_handlers += !added->internal;
+      self->pollable_changed |= added->poll != NULL;
       added->link.data = added;
       added->ready_link.data = added;
       added->held_link.data = added;
@@ -484,12 +510,6 @@ open_locked (GaioFdTable *self, const GaioFdMonitorOps *ops, GaioRing *ring)
     }
 }
 
-static bool
-is_live (GaioFdNode *node)
-{
-  return !atomic_load_explicit (&node->retired, memory_order_acquire);
-}
-
 /* What the kernel is asked for, after a handler was held or released, or wants to read or not. */
 static void
 rewatch_locked (GaioFdTable *self, GaioFdNode *node)
@@ -535,6 +555,9 @@ release_held (GaioFdTable *self, guint groups)
       g_queue_unlink (&self->held, link);
       node->held = false;
       rewatch_locked (self, node);
+      if (node->held_hit)
+        gaio_fd_node_set_poll_hit (node);
+      node->held_hit = false;
     }
   g_mutex_unlock (&self->lock);
 }
@@ -563,7 +586,7 @@ ask_handlers (GaioFdTable *self)
     {
       GaioFdNode *node = askers->pdata[i];
 
-      if (is_live (node))
+      if (gaio_fd_node_is_live (node))
         {
           bool cannot_read = node->can_read (node->can_read_data->user_data) <= 0;
 
@@ -574,6 +597,40 @@ ask_handlers (GaioFdTable *self)
         }
       node->walkers--;
     }
+}
+
+/* Those that are removed leave the list when they are freed. */
+static void
+list_pollable_locked (GaioFdTable *self)
+{
+  self->pollable_changed = false;
+  g_ptr_array_set_size (self->pollable, 0);
+  for (GList *link = self->live.head; link != NULL; link = link->next)
+    if (((GaioFdNode *) link->data)->poll != NULL)
+      g_ptr_array_add (self->pollable, link->data);
+}
+
+GPtrArray *
+gaio_fd_table_get_pollable (GaioFdTable *self)
+{
+  return self->pollable;
+}
+
+guint
+gaio_fd_table_get_n_handlers (GaioFdTable *self)
+{
+  guint n_handlers;
+
+  g_mutex_lock (&self->lock);
+  n_handlers = self->n_handlers;
+  g_mutex_unlock (&self->lock);
+  return n_handlers;
+}
+
+guint64
+gaio_fd_table_get_n_called (GaioFdTable *self)
+{
+  return self->n_called;
 }
 
 static void
@@ -594,6 +651,8 @@ flush_monitor (GaioFdTable *self, GaioRing *ring)
     open_locked (self, choose_locked (self, ring), ring);
   if (self->monitor->ops->flush != NULL)
     self->monitor->ops->flush (self->monitor);
+  if (self->pollable_changed)
+    list_pollable_locked (self);
   g_mutex_unlock (&self->lock);
 }
 
@@ -669,14 +728,32 @@ call (GaioFdNode *node, GIOCondition condition)
     condition &= ~READING;
   if (node->func != NULL)
     {
-      if (condition != 0 && is_live (node))
+      if (condition != 0 && gaio_fd_node_is_live (node))
         node->func (node->fd, condition, node->data->user_data);
       return;
     }
-  if (condition & readable && node->handlers.read != NULL && !node->cannot_read && is_live (node))
+  if (condition & readable && node->handlers.read != NULL && !node->cannot_read &&
+      gaio_fd_node_is_live (node))
     node->handlers.read (node->data->user_data);
-  if (condition & writable && node->handlers.write != NULL && is_live (node))
+  if (condition & writable && node->handlers.write != NULL && gaio_fd_node_is_live (node))
     node->handlers.write (node->data->user_data);
+}
+
+/* While it handles what it has found by polling, a nested turn does not poll it: that would find
+ * the same thing again. */
+static void
+call_after_poll (GaioFdNode *node, GIOCondition condition)
+{
+  bool was_busy = node->data->is_busy;
+
+  node->data->is_busy = true;
+  if (node->handlers.poll_ready == NULL)
+    condition |= G_IO_IN;
+  else if (gaio_fd_node_is_live (node))
+    node->handlers.poll_ready (node->data->user_data);
+  if (condition != 0)
+    call (node, condition);
+  node->data->is_busy = was_busy;
 }
 
 bool
@@ -710,18 +787,27 @@ gaio_fd_table_dispatch (GaioFdTable *self, guint groups)
     {
       GaioFdNode *node = link->data;
       GIOCondition condition = node->ready;
+      bool poll_hit = node->poll_hit;
 
       node->ready = 0;
+      node->poll_hit = false;
       if (G_UNLIKELY (!(groups & GAIO_FD_GROUP_BIT (node->group))))
         {
+          node->held_hit = poll_hit;
           hold (self, node);
           continue;
         }
       node->walkers++;
-      call (node, condition);
+      if (poll_hit)
+        call_after_poll (node, condition);
+      else
+        call (node, condition);
       node->walkers--;
       if (!node->internal)
-        progress = true;
+        {
+          progress = true;
+          self->n_called++;
+        }
     }
   return progress;
 }
@@ -731,6 +817,7 @@ gaio_fd_table_bury (GaioFdTable *self)
 {
   GQueue dead = G_QUEUE_INIT;
   GList *link, *next;
+  bool was_pollable = false;
 
   if (atomic_load (&self->n_retired) == 0)
     return;
@@ -747,13 +834,16 @@ gaio_fd_table_bury (GaioFdTable *self)
       if (node->walkers > 0 || node->polled || node->is_change)
         continue;
       g_queue_unlink (&self->retired, link);
-      if (node->ready != 0)
+      if (is_in_ready_list (node))
         g_queue_unlink (&self->ready, &node->ready_link);
       if (node->held)
         g_queue_unlink (&self->held, &node->held_link);
+      was_pollable |= node->poll != NULL;
       g_queue_push_tail_link (&dead, link);
     }
   atomic_store (&self->n_retired, self->retired.length);
+  if (was_pollable)
+    list_pollable_locked (self);
   g_mutex_unlock (&self->lock);
 
   while ((link = g_queue_pop_head_link (&dead)) != NULL)

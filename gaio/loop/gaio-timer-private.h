@@ -25,5 +25,9 @@ gint64 gaio_timer_heap_get_timeout_from_ns (GaioTimerHeap *self, gint64 now_ns);
 /* Thread: home. Calls what is due; returns whether anything was. */
 bool gaio_timer_heap_run (GaioTimerHeap *self);
 
+/* Thread: home. How many timers are pending, and how many have been called. */
+guint gaio_timer_heap_get_n_pending (GaioTimerHeap *self);
+guint64 gaio_timer_heap_get_n_called (GaioTimerHeap *self);
+
 /* Thread: home, or any when the loop has ended. Cancels all timers and arms no more. */
 void gaio_timer_heap_close (GaioTimerHeap *self);

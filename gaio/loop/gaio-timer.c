@@ -89,6 +89,8 @@ struct _GaioTimerHeap
   guint64 next_sequence;
   bool watches_virtual_clock;
   bool closed;
+
+  guint64 n_called; /* home thread */
 };
 
 struct _GaioTimer
@@ -329,12 +331,31 @@ gaio_timer_heap_run (GaioTimerHeap *self)
       limit = get_next_sequence (self);
       while ((timer = take_due (self, heap, now_ns, limit)) != NULL)
         {
+          self->n_called++;
           timer->func (timer->user_data);
           g_object_unref (timer);
           progress = true;
         }
     }
   return progress;
+}
+
+guint
+gaio_timer_heap_get_n_pending (GaioTimerHeap *self)
+{
+  guint n_pending = 0;
+
+  g_mutex_lock (&self->lock);
+  for (int clock = 0; clock < GAIO_N_CLOCKS; clock++)
+    n_pending += self->heaps[clock].n_entries;
+  g_mutex_unlock (&self->lock);
+  return n_pending;
+}
+
+guint64
+gaio_timer_heap_get_n_called (GaioTimerHeap *self)
+{
+  return self->n_called;
 }
 
 void
