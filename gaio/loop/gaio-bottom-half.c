@@ -28,6 +28,8 @@
  * going on. Runs nest: an inner run first consumes what the outer one has left, and marks the
  * outer one as done when it passes that one's last node.
  *
+ * tests/loop/bottom-half.pml is this queue for the model checker, with the mistakes one can make.
+ *
  * Three things stand on a node: GaioBottomHalf (the object), the one-shot of
  * gaio_bh_queue_invoke(), and whatever other rooms embed it in. */
 

@@ -27,7 +27,8 @@
 
 typedef GaioCore Core;
 
-/* The parts of a turn */
+/* The parts of a turn. How each driver falls asleep is in tests/loop/sleep.pml, for the model
+ * checker. */
 
 static void
 use_engine (Core *core, GaioEngine engine, char *reason)

@@ -13,8 +13,8 @@
  * see what was released by an N1 that its S4 has acquired; of what was published later it sees any
  * part.
  *
- * MUTANT_1 to MUTANT_9 are mistakes one can make; each of them must be found. check-waker-model
- * runs them all. */
+ * The mutants are mistakes one can make; each of them must be found. check-model runs them
+ * all. */
 
 #ifndef NOTIFIERS
 #define NOTIFIERS 2

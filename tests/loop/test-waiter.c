@@ -663,6 +663,61 @@ test_invoke_ended (GaioTestLoop *loop)
     }
 }
 
+typedef struct
+{
+  GaioContext *context;
+  atomic_bool runs;
+  atomic_bool stop;
+} Runner;
+
+static gpointer
+run_later (gpointer data)
+{
+  Runner *self = data;
+
+  g_usleep (2000);
+  gaio_context_poll (self->context, FALSE);
+  atomic_store (&self->runs, true);
+  while (!atomic_load (&self->stop))
+    gaio_context_poll (self->context, TRUE);
+  return NULL;
+}
+
+/* The other context has no thread yet; or one that has taken it over from an I/O thread. */
+static void
+test_invoke_later (GaioTestLoop *loop)
+{
+  for (int i = 0; i < 2; i++)
+    {
+      Runner runner = { 0 };
+      GThread *thread;
+      int n = 0;
+
+      if (i == 0)
+        runner.context = gaio_context_new (NULL);
+      else
+        {
+          GaioIOThread *before = make_thread ();
+
+          runner.context = g_object_ref (gaio_io_thread_get_context (before));
+          g_object_unref (before);
+        }
+      thread = g_thread_new ("runner", run_later, &runner);
+      while (i == 1 && !atomic_load (&runner.runs))
+        g_usleep (100);
+      for (int j = 1; j <= 10; j++)
+        {
+          g_assert_true (
+              gaio_context_invoke_and_wait (runner.context, loop->context, count, &n, NULL));
+          g_assert_cmpint (n, ==, j);
+        }
+      atomic_store (&runner.stop, true);
+      gaio_context_notify (runner.context);
+      g_thread_join (thread);
+      g_object_unref (runner.context);
+    }
+}
+
 static gpointer
 stop_soon (gpointer data)
 {
@@ -812,6 +867,7 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/waiter/invoke", test_invoke);
   gaio_test_add_loop_matrix ("/waiter/invoke-to-and-fro", test_invoke_to_and_fro);
   gaio_test_add_loop_matrix ("/waiter/invoke-ended", test_invoke_ended);
+  gaio_test_add_loop_matrix ("/waiter/invoke-later", test_invoke_later);
   gaio_test_add_loop_matrix ("/waiter/invoke-while-it-ends", test_invoke_while_it_ends);
   gaio_test_add_loop_matrix ("/waiter/foreign", test_foreign);
   gaio_test_add ("/waiter/home-stays", test_home_stays);
