@@ -17,6 +17,8 @@
 #include <gaio/loop/gaio-child-watch.h>
 #include <gaio/loop/gaio-clock.h>
 #include <gaio/loop/gaio-context.h>
+#include <gaio/loop/gaio-coroutine.h>
+#include <gaio/loop/gaio-coroutine-lock.h>
 #include <gaio/loop/gaio-drive.h>
 #include <gaio/loop/gaio-fd-handler.h>
 #include <gaio/loop/gaio-io-thread.h>
@@ -25,8 +27,10 @@
 #include <gaio/loop/gaio-waiter.h>
 
 #include <gaio/pool/gaio-thread-pool.h>
+#include <gaio/pool/gaio-thread-pool-co.h>
 
 #include <gaio/file/gaio-file.h>
+#include <gaio/file/gaio-file-co.h>
 #include <gaio/file/gaio-load.h>
 #include <gaio/file/gaio-request.h>
 

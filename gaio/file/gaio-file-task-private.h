@@ -21,6 +21,12 @@ GaioRequest *gaio_file_task_begin_anyway (GTask *task, GaioFile *file, GaioFileT
 /* Thread: the same. To be called after the request has been submitted; takes the request. */
 void gaio_file_task_submitted (GaioRequest *request);
 
+/* Thread: any. What the above does with a cancellable, for a request without a task: ties it before
+ * the submission, and lets go of it at the end. After the submission see whether it is cancelled
+ * already. */
+void gaio_file_task_tie (GaioRequest *request, GCancellable *cancellable);
+void gaio_file_task_untie (GaioRequest *request);
+
 /* Thread: any. Fails the task, which it takes over with the error, without a request. `context`
  * is what a foreign event loop may be waiting for on behalf of the caller; NULL for none. */
 void gaio_file_task_fail (GTask *task, GaioContext *context, GError *error);

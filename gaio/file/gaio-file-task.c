@@ -108,8 +108,8 @@ cancels_of (GCancellable *cancellable)
   return self;
 }
 
-static void
-tie (GaioRequest *self, GCancellable *cancellable)
+void
+gaio_file_task_tie (GaioRequest *self, GCancellable *cancellable)
 {
   Cancels *cancels = cancels_of (cancellable);
 
@@ -120,11 +120,14 @@ tie (GaioRequest *self, GCancellable *cancellable)
   g_mutex_unlock (&cancels->lock);
 }
 
-static void
-untie (GaioRequest *self)
+void
+gaio_file_task_untie (GaioRequest *self)
 {
-  Cancels *cancels = cancels_of (self->cancellable);
+  Cancels *cancels;
 
+  if (self->cancel_link.data == NULL)
+    return;
+  cancels = cancels_of (self->cancellable);
   g_mutex_lock (&cancels->lock);
   g_queue_unlink (&cancels->requests, &self->cancel_link);
   g_mutex_unlock (&cancels->lock);
@@ -134,8 +137,7 @@ untie (GaioRequest *self)
 static void
 on_request_end (GaioRequest *self, gpointer user_data)
 {
-  if (self->cancel_link.data != NULL)
-    untie (self);
+  gaio_file_task_untie (self);
   gaio_file_task_deliver (self->task, return_call, self, end_call);
 }
 
@@ -166,7 +168,7 @@ gaio_file_task_begin (GTask *task, GaioFile *file, GaioFileTaskFunc func)
     }
   self = gaio_file_task_begin_anyway (task, file, func);
   if (cancellable != NULL)
-    tie (self, cancellable);
+    gaio_file_task_tie (self, cancellable);
   return self;
 }
 

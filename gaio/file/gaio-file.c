@@ -36,6 +36,7 @@
 #include <gaio/base/gaio-debug-private.h>
 #include <gaio/base/gaio-error-private.h>
 #include <gaio/file/gaio-file-task-private.h>
+#include <gaio/loop/gaio-coroutine-private.h>
 
 enum
 {
@@ -589,7 +590,8 @@ gaio_file_is_closed (GaioFile *self)
 
 typedef struct
 {
-  bool ended; /* under the file's lock */
+  GaioCoroutine *coroutine; /* that waits, or NULL when a thread does */
+  bool ended;               /* under the file's lock */
   GError *error;
 } CloseWait;
 
@@ -600,6 +602,11 @@ on_close_end (GaioRequest *request, gpointer user_data)
   GaioFile *self = request->file;
 
   gaio_request_get_result (request, NULL, &wait->error);
+  if (wait->coroutine != NULL)
+    {
+      gaio_coroutine_kick_now (wait->coroutine);
+      return;
+    }
   g_mutex_lock (&self->lock);
   wait->ended = true;
   g_cond_broadcast (&self->close_ended);
@@ -616,7 +623,8 @@ on_close_end (GaioRequest *request, gpointer user_data)
  *
  * It waits for the operations that are in flight. In the home thread of the file's context it runs
  * the context meanwhile, so other callbacks may be called; from another thread it relies on the
- * context's being run. See [method@Gaio.File.close_async].
+ * context's being run. A coroutine that calls it waits as coroutines do. See
+ * [method@Gaio.File.close_async].
  *
  * Thread: any.
  *
@@ -626,7 +634,8 @@ gboolean
 gaio_file_close (GaioFile *self, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GaioRequest) request = NULL;
-  CloseWait wait = { 0 };
+  CloseWait wait = { .coroutine = gaio_coroutine_self () };
+  g_autoptr (GaioContext) held = NULL;
 
   g_return_val_if_fail (GAIO_IS_FILE (self), FALSE);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
@@ -634,16 +643,24 @@ gaio_file_close (GaioFile *self, GCancellable *cancellable, GError **error)
 
   request = gaio_request_new (self, on_close_end, &wait, NULL);
   request->blocking = true;
+  /* The end of its context would take the stack away that `wait` is on. */
+  if (wait.coroutine != NULL)
+    held = gaio_coroutine_ref_context (wait.coroutine);
   gaio_request_close (request);
 
   /* Earlier operations have to end first, and so somebody has to run the context. */
-  if (gaio_context_adopt (self->context))
-    while (!wait.ended)
-      gaio_context_poll (self->context, TRUE);
-  g_mutex_lock (&self->lock);
-  while (!wait.ended)
-    g_cond_wait (&self->close_ended, &self->lock);
-  g_mutex_unlock (&self->lock);
+  if (wait.coroutine != NULL)
+    gaio_coroutine_wait (wait.coroutine, GAIO_COROUTINE_KICKED);
+  else
+    {
+      if (gaio_context_adopt (self->context))
+        while (!wait.ended)
+          gaio_context_poll (self->context, TRUE);
+      g_mutex_lock (&self->lock);
+      while (!wait.ended)
+        g_cond_wait (&self->close_ended, &self->lock);
+      g_mutex_unlock (&self->lock);
+    }
 
   if (wait.error != NULL)
     {

@@ -21,6 +21,22 @@ gaio_context_get_timer_heap (GaioContext *self)
   return gaio_context_get_core (self)->timers;
 }
 
+GaioCoroutineGroup *
+gaio_context_get_coroutine_group (GaioContext *self)
+{
+  GaioCore *core = gaio_context_get_core (self);
+  GaioCoroutineGroup *known = atomic_load (&core->coroutines);
+  GaioCoroutineGroup *group;
+
+  if (G_LIKELY (known != NULL))
+    return known;
+  group = gaio_coroutine_group_new (self);
+  if (atomic_compare_exchange_strong (&core->coroutines, &known, group))
+    return group;
+  gaio_coroutine_group_unref (group);
+  return known;
+}
+
 bool
 gaio_context_is_home (GaioContext *self)
 {

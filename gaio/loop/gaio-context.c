@@ -416,7 +416,7 @@ gaio_context_get_source (GaioContext *self)
  * from a callback of the context.
  *
  * Thread: home; the first caller makes its thread that. A call from another thread is refused with
- * a critical warning.
+ * a critical warning, and so is one from a coroutine.
  *
  * Returns: %TRUE when a callback was called, %FALSE when the loop was only woken
  */
@@ -435,7 +435,7 @@ gaio_context_poll (GaioContext *self, gboolean may_block)
  * Does one turn as [method@Gaio.Context.poll], with an end to its wait.
  *
  * Thread: home; the first caller makes its thread that. A call from another thread is refused with
- * a critical warning.
+ * a critical warning, and so is one from a coroutine.
  *
  * Returns: %TRUE when a callback was called, %FALSE when the time passed or the loop was only woken
  */
@@ -446,6 +446,8 @@ gaio_context_poll_ns (GaioContext *self, gint64 timeout_ns)
 
   g_return_val_if_fail (GAIO_IS_CONTEXT (self), FALSE);
   g_return_val_if_fail (gaio_waker_claim_home (self->core->waker), FALSE);
+  /* Callbacks of other languages would run on its stack. */
+  g_return_val_if_fail (gaio_coroutine_self () == NULL, FALSE);
 
   /* A callback may drop the last reference. */
   g_object_ref (self);
@@ -496,6 +498,7 @@ gaio_context_iterate (GaioContext *self)
 
   g_return_val_if_fail (GAIO_IS_CONTEXT (self), FALSE);
   g_return_val_if_fail (gaio_core_take_home (self->core), FALSE);
+  g_return_val_if_fail (gaio_coroutine_self () == NULL, FALSE);
 
   g_object_ref (self);
   progress = gaio_core_iterate (self->core);

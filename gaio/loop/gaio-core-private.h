@@ -7,6 +7,7 @@
 
 #include <gaio/loop/gaio-adaptive-private.h>
 #include <gaio/loop/gaio-context-private.h>
+#include <gaio/loop/gaio-coroutine-private.h>
 #include <gaio/loop/gaio-deadline-private.h>
 #include <gaio/loop/gaio-fd-table-private.h>
 #include <gaio/loop/gaio-timer-private.h>
@@ -49,6 +50,7 @@ struct _GaioCore
   atomic_uint work_ended;  /* wraps */
   atomic_int engine;       /* GaioEngine in use, AUTO before it is known */
   char *_Atomic reason;    /* of it; written once */
+  GaioCoroutineGroup *_Atomic coroutines; /* made when there is the first; written once */
 
   /* home thread */
   GWeakRef object;

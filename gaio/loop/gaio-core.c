@@ -577,10 +577,15 @@ source_check (GSource *source)
 static void
 end (Core *core)
 {
+  GaioCoroutineGroup *coroutines = atomic_load (&core->coroutines);
+
   gaio_core_end_driver (core);
   if (core->is_foreign)
     foreign_forget (core);
   core->is_foreign = false;
+  /* Before what they wait for. */
+  if (coroutines != NULL)
+    gaio_coroutine_group_close (coroutines);
   /* What is pending ends as cancelled, and what comes later does so at once. */
   gaio_timer_heap_close (core->timers);
   gaio_bh_queue_close (core->bottom_halves);
@@ -640,6 +645,8 @@ source_finalize (GSource *source)
   gaio_bh_queue_unref (core->bottom_halves);
   gaio_waker_unref (core->waker);
   g_weak_ref_clear (&core->object);
+  if (atomic_load (&core->coroutines) != NULL)
+    gaio_coroutine_group_unref (atomic_load (&core->coroutines));
   g_free (core->reason);
 }
 

@@ -268,7 +268,7 @@ turn_while (GaioContext *self,
  * ```
  *
  * Thread: home; when the context has none, the caller becomes it. A call from another thread is
- * refused with a critical warning.
+ * refused with a critical warning, and so is one from a coroutine.
  *
  * Returns: %TRUE when the condition holds no more; %FALSE with %G_IO_ERROR_TIMED_OUT or
  *   %G_IO_ERROR_CANCELLED while it does
@@ -290,6 +290,7 @@ gaio_context_wait_while (GaioContext *self,
   g_return_val_if_fail (GAIO_IS_CONTEXT (self), FALSE);
   g_return_val_if_fail (waiter == NULL || GAIO_IS_WAITER (waiter), FALSE);
   g_return_val_if_fail (condition != NULL, FALSE);
+  g_return_val_if_fail (gaio_coroutine_self () == NULL, FALSE);
   g_return_val_if_fail (acquire_home (self, &main_context), FALSE);
 
   /* A callback may drop the last references. */
@@ -418,7 +419,7 @@ is_to_wait_for (gpointer user_data)
  * no thread runs @self yet it is called once one does.
  *
  * Thread: home of @own; when that has none, the caller becomes it. A call from another thread is
- * refused with a critical warning.
+ * refused with a critical warning, and so is one from a coroutine.
  *
  * Returns: %TRUE when the function has run; %FALSE with %G_IO_ERROR_CANCELLED when it has not and
  *   will not, since @self is the context of an I/O thread that has ended and nobody else runs it
@@ -434,6 +435,7 @@ gaio_context_invoke_and_wait (
   g_return_val_if_fail (GAIO_IS_CONTEXT (self), FALSE);
   g_return_val_if_fail (GAIO_IS_CONTEXT (own), FALSE);
   g_return_val_if_fail (func != NULL, FALSE);
+  g_return_val_if_fail (gaio_coroutine_self () == NULL, FALSE);
   g_return_val_if_fail (acquire_home (own, &main_context), FALSE);
 
   if (gaio_context_is_home (self))
