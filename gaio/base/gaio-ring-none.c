@@ -72,7 +72,7 @@ gaio_ring_has_unsubmitted (GaioRing *self)
 }
 
 guint
-gaio_ring_reap (GaioRing *self)
+gaio_ring_reap (GaioRing *self, GaioSlice *slice)
 {
   return 0;
 }

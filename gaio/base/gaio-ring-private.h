@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include <gaio/base/gaio-slice-private.h>
 #include <gaio/base/gaio-waker-private.h>
 
 /* One io_uring. All of it is for one thread, the one that made it, except gaio_ring_free() when
@@ -61,9 +62,9 @@ bool gaio_ring_has_completed (GaioRing *self, GaioRingOp *op);
 /* Whether something was got and not yet submitted. */
 bool gaio_ring_has_unsubmitted (GaioRing *self);
 
-/* Calls `complete` for what has completed by now, and returns how many. A `complete` may run a
- * nested turn and so call this again. */
-guint gaio_ring_reap (GaioRing *self);
+/* Calls `complete` for what has completed by now, until the slice is over, and returns how many.
+ * A `complete` may run a nested turn and so call this again. */
+guint gaio_ring_reap (GaioRing *self, GaioSlice *slice);
 
 /* Whether the ring can still be used: not after a fork, and not when the kernel refused
  * io_uring_enter(2). */

@@ -431,7 +431,7 @@ complete_first (GaioRing *self)
 }
 
 guint
-gaio_ring_reap (GaioRing *self)
+gaio_ring_reap (GaioRing *self, GaioSlice *slice)
 {
   struct io_uring *uring = &self->uring;
   guint done = 0;
@@ -447,8 +447,13 @@ gaio_ring_reap (GaioRing *self)
   /* Only what is there now: a callback that submits, and so completes more, does not keep the
    * turn from going on. */
   limit = io_uring_cq_ready (uring);
-  for (; done < limit && io_uring_cq_ready (uring) > 0; done++)
-    complete_first (self);
+  while (done < limit && io_uring_cq_ready (uring) > 0)
+    {
+      complete_first (self);
+      done++;
+      if (gaio_slice_is_over (slice))
+        break;
+    }
   return done;
 }
 

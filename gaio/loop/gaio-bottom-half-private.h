@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include <gaio/base/gaio-slice-private.h>
 #include <gaio/base/gaio-waker-private.h>
 #include <gaio/loop/gaio-bottom-half.h>
 
@@ -46,9 +47,9 @@ bool gaio_bh_node_schedule_idle (GaioBhNode *self, GaioBhQueue *queue);
 #define GAIO_BH_IDLE_NS (10 * 1000 * 1000)
 
 /* Thread: home. Runs what was scheduled before the call; what is scheduled meanwhile waits for the
- * next one. A nested call first runs what the outer one has left. Returns whether any
- * of it was progress; idle nodes never are. */
-bool gaio_bh_queue_run (GaioBhQueue *self);
+ * next one, and so does what is left when the slice is over. A nested call first runs what the
+ * outer one has left. Returns whether any of it was progress; idle nodes never are. */
+bool gaio_bh_queue_run (GaioBhQueue *self, GaioSlice *slice);
 
 /* Thread: home. How long a turn may wait: 0, GAIO_BH_IDLE_NS, or -1 for ever. What was scheduled
  * and not yet seen is in the waker's notification, not here. */

@@ -25,8 +25,9 @@
  *
  * A node is in the queue at most once, which its `state` says. Each run of the queue ends at the
  * node that was last when it began, so a node that schedules itself does not keep the turn from
- * going on. Runs nest: an inner run first consumes what the outer one has left, and marks the
- * outer one as done when it passes that one's last node.
+ * going on; or when its slice is over, and the next run takes what is left first. Runs nest: an
+ * inner run first consumes what the outer one has left, and marks the outer one as done when it
+ * passes that one's last node.
  *
  * tests/loop/bottom-half.pml is this queue for the model checker, with the mistakes one can make.
  *
@@ -67,6 +68,7 @@ struct _GaioBhQueue
   GaioBhNode *oldest;
   GaioBhNode stub; /* always in the queue, so that it is never empty */
   Run *runs;
+  bool interrupted; /* the last run has left something */
   guint64 n_run;
 
   GRecMutex close_lock;
@@ -130,7 +132,7 @@ pop (GaioBhQueue *self, Run *run)
 }
 
 static bool
-run_queue (GaioBhQueue *self, bool closing)
+run_queue (GaioBhQueue *self, GaioSlice *slice, bool closing)
 {
   Run run = { .last = atomic_load (&self->newest), .outer = self->runs };
   GaioBhNode *node;
@@ -140,6 +142,7 @@ run_queue (GaioBhQueue *self, bool closing)
     return false;
 
   self->runs = &run;
+  self->interrupted = false;
   while (!run.done && (node = pop (self, &run)) != NULL)
     {
       guint state = atomic_exchange (&node->state, 0);
@@ -149,6 +152,11 @@ run_queue (GaioBhQueue *self, bool closing)
       self->n_run++;
       if (node->run (node, closing) && !(state & IDLE))
         progress = true;
+      if (gaio_slice_is_over (slice))
+        {
+          self->interrupted = !run.done;
+          break;
+        }
     }
   self->runs = run.outer;
   return progress;
@@ -203,7 +211,7 @@ run_as_closing (GaioBhQueue *self)
   gaio_bh_queue_ref (self);
   g_rec_mutex_lock (&self->close_lock);
   while (self->oldest != &self->stub || atomic_load (&self->newest) != &self->stub)
-    run_queue (self, true);
+    run_queue (self, NULL, true);
   g_rec_mutex_unlock (&self->close_lock);
   gaio_bh_queue_unref (self);
 }
@@ -264,16 +272,16 @@ gaio_bh_node_schedule_idle (GaioBhNode *self, GaioBhQueue *queue)
 }
 
 bool
-gaio_bh_queue_run (GaioBhQueue *self)
+gaio_bh_queue_run (GaioBhQueue *self, GaioSlice *slice)
 {
-  return run_queue (self, false);
+  return run_queue (self, slice, false);
 }
 
 gint64
 gaio_bh_queue_get_timeout_ns (GaioBhQueue *self)
 {
-  /* A nested turn: the outer one has not come to its last node yet. */
-  if (self->runs != NULL && !self->runs->done &&
+  /* Left by a slice that was over, or by the outer turn, which has not come to its last node. */
+  if ((self->interrupted || (self->runs != NULL && !self->runs->done)) &&
       (self->oldest != &self->stub || next_of (&self->stub) != NULL))
     return 0;
   return atomic_load (&self->n_idle) > 0 ? GAIO_BH_IDLE_NS : -1;

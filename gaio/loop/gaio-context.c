@@ -250,8 +250,10 @@ gaio_context_class_init (GaioContextClass *klass)
    * GaioContext:dispatch-budget-us: (getter get_dispatch_budget_us) (setter set_dispatch_budget_us)
    *
    * For how long the context may keep a [struct@GLib.MainContext] busy without a break, in
-   * microseconds; 0 for ever. In the break sources of lower priority run, such as the redraws of a
-   * window. A single callback is not interrupted.
+   * microseconds; 0 for ever. A turn ends when the time is over, between two callbacks; a single
+   * callback is not interrupted. In the break all other sources run that are ready, also those of
+   * lower priority, such as the redraws of a window: until none is, or for as long again. So a
+   * window is drawn 60 times a second while a million completions come in.
    */
   properties[PROP_DISPATCH_BUDGET_US] =
       g_param_spec_uint ("dispatch-budget-us",
@@ -463,6 +465,9 @@ gaio_context_poll_ns (GaioContext *self, gint64 timeout_ns)
  * Gets one file descriptor for other event loops to wait on: it is readable when the context has
  * something to do, be it a descriptor, a bottom half, a timer or a completion. Then call
  * [method@Gaio.Context.iterate]. The descriptor stays the context's.
+ *
+ * A callback of the context that runs a loop of its own until something has happened asks for the
+ * descriptor anew.
  *
  * Thread: home.
  *

@@ -61,8 +61,9 @@ struct _GaioCore
   bool ring_watched;   /* by the fd table, for monitors that are not on the ring */
   guint fork_count;    /* of the process that the descriptors belong to */
   bool source_sleeps;  /* between prepare and check of the GSource */
-  bool source_yields;  /* the GSource lets one round of its GMainContext go by */
   gint64 busy_since_us; /* since when each round had something for the GSource; 0: it has not */
+  GSource *source_break; /* the GSource lets others have their turn, until this is dispatched */
+  gint64 break_end_us;   /* or until then */
   bool is_foreign;     /* a foreign loop has asked for the descriptor */
   bool foreign_sleeps; /* between two gaio_context_iterate() */
   bool iterating;      /* in gaio_context_iterate() */

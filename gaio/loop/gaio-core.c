@@ -243,9 +243,10 @@ note_dispatch_time (Core *core, gint64 begin_ns)
   core->longest_dispatch_ns = MAX (core->longest_dispatch_ns, duration_ns);
 }
 
-/* After a wait. Returns whether anything happened that is not the loop's own affair. */
+/* After a wait. Returns whether anything happened that is not the loop's own affair. What is left
+ * when the slice is over is ready in the next turn; NULL is a slice without end. */
 static bool
-dispatch (Core *core, guint groups)
+dispatch (Core *core, guint groups, GaioSlice *slice)
 {
   guint work_ended = atomic_load (&core->work_ended);
   gint64 begin_ns =
@@ -255,12 +256,15 @@ dispatch (Core *core, guint groups)
   core->n_turns++;
   gaio_waker_accept (core->waker);
   if (core->ring != NULL)
-    core->n_reaped += gaio_ring_reap (core->ring);
-  progress |= gaio_bh_queue_run (core->bottom_halves);
-  progress |= gaio_fd_table_dispatch (core->fds, groups);
+    core->n_reaped += gaio_ring_reap (core->ring, slice);
+  gaio_slice_go_on (slice);
+  progress |= gaio_bh_queue_run (core->bottom_halves, slice);
+  gaio_slice_go_on (slice);
+  progress |= gaio_fd_table_dispatch (core->fds, groups, slice);
+  gaio_slice_go_on (slice);
   if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 1)
     gaio_fd_table_bury (core->fds);
-  progress |= gaio_timer_heap_run (core->timers);
+  progress |= gaio_timer_heap_run (core->timers, slice);
   if (G_UNLIKELY (begin_ns != 0))
     note_dispatch_time (core, begin_ns);
   return progress || work_ended != atomic_load (&core->work_ended);
@@ -428,7 +432,7 @@ gaio_core_poll (Core *core, gint64 limit_ns)
   flush (core, get_groups (core, 1));
   submit (core);
   wait_for (core, limit_ns, get_groups (core, 1));
-  progress = dispatch (core, get_groups (core, 1));
+  progress = dispatch (core, get_groups (core, 1), NULL);
   leave_turn (core);
   return progress;
 }
@@ -513,6 +517,66 @@ source_get_timeout_ms (Core *core)
   return (int) MIN (timeout_ms, G_MAXINT);
 }
 
+/* Breaks: a GMainContext dispatches what is ready with the highest priority, and asks nothing of
+ * the rest; so the redraws of a window would wait until the GSource is not ready for once.
+ * Therefore when it has been for as long as its budget allows, it says that it is not: until a
+ * source of the lowest priority, which is there for that only, is dispatched, as everybody else has
+ * had their turn then and has nothing more to do; or until they have been busy for as long as the
+ * budget. One round would not do, as others of the same priority may have that, and the frame clock
+ * of GTK needs two for a frame. */
+typedef struct
+{
+  GSource parent;
+  Core *core; /* borrowed: it ends the break before it is gone */
+} Break;
+
+static void
+end_break (Core *core)
+{
+  if (core->source_break == NULL)
+    return;
+  g_source_destroy (core->source_break);
+  g_clear_pointer (&core->source_break, g_source_unref);
+  core->busy_since_us = 0;
+}
+
+static gboolean
+break_prepare (GSource *source, int *timeout_ms)
+{
+  *timeout_ms = 0;
+  return TRUE;
+}
+
+static gboolean
+break_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  end_break (((Break *) source)->core);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+begin_break (Core *core, gint64 end_us)
+{
+  static GSourceFuncs funcs = { .prepare = break_prepare, .dispatch = break_dispatch };
+
+  core->source_break = g_source_new (&funcs, sizeof (Break));
+  ((Break *) core->source_break)->core = core;
+  g_source_set_static_name (core->source_break, "GaioContext's break");
+  g_source_set_priority (core->source_break, G_MAXINT);
+  g_source_attach (core->source_break, g_source_get_context (&core->parent));
+  core->break_end_us = end_us;
+}
+
+static bool
+is_in_break (Core *core)
+{
+  if (G_LIKELY (core->source_break == NULL))
+    return false;
+  if (g_source_get_time (&core->parent) >= core->break_end_us)
+    end_break (core);
+  return core->source_break != NULL;
+}
+
 static gboolean
 source_prepare (GSource *source, int *timeout_ms)
 {
@@ -523,11 +587,13 @@ source_prepare (GSource *source, int *timeout_ms)
   *timeout_ms = -1;
   if (!gaio_core_take_home (core))
     return FALSE;
-  if (core->source_yields || atomic_load_explicit (&core->orphaned, memory_order_acquire))
+  if (atomic_load_explicit (&core->orphaned, memory_order_acquire))
     {
       *timeout_ms = 0;
-      return !core->source_yields;
+      return TRUE;
     }
+  if (is_in_break (core))
+    return FALSE;
 
   /* The driver looks for what there is to do when it waits, and knows the deadline itself. */
   if (is_driven)
@@ -562,11 +628,8 @@ source_check (GSource *source)
   if (!gaio_waker_is_home (core->waker))
     return FALSE;
   source_end_sleep (core);
-  if (core->source_yields)
-    {
-      core->source_yields = false;
-      return FALSE;
-    }
+  if (core->source_break != NULL)
+    return FALSE;
   if (gaio_waker_is_notified (core->waker) || gaio_fd_table_source_is_ready (core->fds) ||
       gaio_bh_queue_get_timeout_ns (core->bottom_halves) >= 0 || get_timeout_ns (core) == 0)
     return TRUE;
@@ -583,6 +646,7 @@ end (Core *core)
   if (core->is_foreign)
     foreign_forget (core);
   core->is_foreign = false;
+  end_break (core);
   /* Before what they wait for. */
   if (coroutines != NULL)
     gaio_coroutine_group_close (coroutines);
@@ -594,27 +658,36 @@ end (Core *core)
   gaio_fd_table_clear (core->fds);
 }
 
-/* Sources of lower priority, such as the redraws of a window, run only in a round that finds this
- * one not ready. So when it has been ready for so long in each round, it is not in the next. */
-static void
-take_a_break_in_time (Core *core)
+/* The slice for a turn, or NULL when it may take as long as it does; false when it is time for a
+ * break. */
+static bool
+begin_slice (Core *core, GaioSlice **slice)
 {
+  gint64 budget_us = atomic_load_explicit (&core->budget_us, memory_order_relaxed);
   gint64 now_us = g_source_get_time (&core->parent);
-  int budget_us = atomic_load_explicit (&core->budget_us, memory_order_relaxed);
 
   if (core->busy_since_us == 0)
     core->busy_since_us = now_us;
-  else if (budget_us > 0 && now_us - core->busy_since_us >= budget_us)
+  if (budget_us == 0)
     {
-      core->source_yields = true;
-      core->busy_since_us = 0;
+      *slice = NULL;
+      return true;
     }
+  if (now_us - core->busy_since_us >= budget_us)
+    {
+      begin_break (core, now_us + budget_us);
+      return false;
+    }
+  gaio_slice_begin (*slice, now_us, core->busy_since_us + budget_us - now_us);
+  return true;
 }
 
 static gboolean
 source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
   Core *core = (Core *) source;
+  GaioSlice storage;
+  GaioSlice *slice = &storage;
 
   source_end_sleep (core);
   if (G_UNLIKELY (atomic_load_explicit (&core->orphaned, memory_order_acquire)) &&
@@ -623,11 +696,12 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
       end (core);
       return G_SOURCE_REMOVE;
     }
-  take_a_break_in_time (core);
+  if (!begin_slice (core, &slice))
+    return G_SOURCE_CONTINUE;
   enter_turn (core);
   if (atomic_load_explicit (&core->driver, memory_order_relaxed) == NULL)
     gaio_fd_table_collect (core->fds);
-  dispatch (core, get_source_groups (core, 1));
+  dispatch (core, get_source_groups (core, 1), slice);
   leave_turn (core);
   return G_SOURCE_CONTINUE;
 }
@@ -705,8 +779,8 @@ gaio_core_get_fd (Core *core)
       core->is_foreign = true;
       foreign_remember (core);
     }
-  if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 0)
-    foreign_begin_sleep (core);
+  /* In a callback too: who asks there is about to run a loop of their own in it. */
+  foreign_begin_sleep (core);
   return gaio_fd_table_get_fd (core->fds);
 }
 
@@ -739,7 +813,7 @@ gaio_core_iterate (Core *core)
         break;
     }
   core->iterating = iterating;
-  if (core->is_foreign && !iterating && gaio_waker_is_home (core->waker))
+  if (core->is_foreign && gaio_waker_is_home (core->waker))
     {
       foreign_begin_sleep (core);
       if (more)

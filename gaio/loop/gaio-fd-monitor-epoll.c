@@ -40,7 +40,7 @@ typedef struct
   /* immutable */
   GSource *source;
   int fd;
-  gpointer source_tag;
+  GaioFdSourceFd source_fd;
   guint fork_count;
 
   /* under the table's lock */
@@ -69,7 +69,7 @@ epoll_open (GaioRing *ring, GSource *source)
   self->nodes = g_ptr_array_new ();
   self->regular = g_ptr_array_new ();
   if (gaio_fd_source_is_usable (source))
-    self->source_tag = g_source_add_unix_fd (source, fd, G_IO_IN);
+    gaio_fd_source_add (source, &self->source_fd, fd, G_IO_IN);
   return &self->parent;
 }
 
@@ -78,8 +78,7 @@ epoll_close (GaioFdMonitor *monitor)
 {
   EpollMonitor *self = (EpollMonitor *) monitor;
 
-  if (self->source_tag != NULL && gaio_fd_source_is_usable (self->source))
-    g_source_remove_unix_fd (self->source, self->source_tag);
+  gaio_fd_source_remove (self->source, &self->source_fd);
   close (self->fd);
   g_ptr_array_unref (self->nodes);
   g_ptr_array_unref (self->regular);
@@ -307,7 +306,7 @@ epoll_source_is_ready (GaioFdMonitor *monitor)
 {
   EpollMonitor *self = (EpollMonitor *) monitor;
 
-  return self->source_tag != NULL && g_source_query_unix_fd (self->source, self->source_tag) != 0;
+  return self->source_fd.is_added && self->source_fd.pollfd.revents != 0;
 }
 
 static int

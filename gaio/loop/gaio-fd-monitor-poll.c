@@ -41,30 +41,29 @@ poll_open (GaioRing *ring, GSource *source)
 }
 
 static void
-poll_close (GaioFdMonitor *monitor)
-{
-  PollMonitor *self = (PollMonitor *) monitor;
-
-  g_ptr_array_unref (self->nodes);
-  g_ptr_array_unref (self->watched);
-  g_array_unref (self->pollfds);
-  g_free (self);
-}
-
-static void
 watch_by_source (PollMonitor *self, GaioFdNode *node)
 {
   if (!node->unwatched && gaio_fd_source_is_usable (self->source))
-    node->source_tag = g_source_add_unix_fd (self->source, node->fd, node->wanted);
+    gaio_fd_source_add (self->source, &node->source_fd, node->fd, node->wanted);
 }
 
 static void
 unwatch_by_source (PollMonitor *self, GaioFdNode *node)
 {
-  /* A destroyed source has dropped its descriptors itself. */
-  if (node->source_tag != NULL && gaio_fd_source_is_usable (self->source))
-    g_source_remove_unix_fd (self->source, node->source_tag);
-  node->source_tag = NULL;
+  gaio_fd_source_remove (self->source, &node->source_fd);
+}
+
+static void
+poll_close (GaioFdMonitor *monitor)
+{
+  PollMonitor *self = (PollMonitor *) monitor;
+
+  for (guint i = 0; i < self->nodes->len; i++)
+    unwatch_by_source (self, self->nodes->pdata[i]);
+  g_ptr_array_unref (self->nodes);
+  g_ptr_array_unref (self->watched);
+  g_array_unref (self->pollfds);
+  g_free (self);
 }
 
 static bool
@@ -135,13 +134,13 @@ poll_wait (GaioFdMonitor *monitor, gint64 timeout_ns)
 }
 
 /* What the GMainContext found for the i-th watched node. The lock is held: another thread may be
- * removing the node, and its tag with it. */
+ * removing the node, and what GLib knows of it. */
 static GIOCondition
 query_locked (PollMonitor *self, guint i)
 {
   GaioFdNode *node = self->watched->pdata[i];
 
-  return node->source_tag != NULL ? g_source_query_unix_fd (self->source, node->source_tag) : 0;
+  return node->source_fd.is_added ? node->source_fd.pollfd.revents : 0;
 }
 
 static void

@@ -41,6 +41,38 @@ typedef struct
   bool is_busy;   /* what its poll function found is being handled: do not poll */
 } GaioFdData;
 
+/* A source that can be told of descriptors; `source` may be NULL. */
+static inline bool
+gaio_fd_source_is_usable (GSource *source)
+{
+  return source != NULL && !g_source_is_destroyed (source);
+}
+
+/* A descriptor as GLib polls it for a source. Not g_source_add_unix_fd(), as then GLib takes the
+ * source for ready when the descriptor is, whatever the source's check says. */
+typedef struct
+{
+  GPollFD pollfd;
+  bool is_added;
+} GaioFdSourceFd;
+
+static inline void
+gaio_fd_source_add (GSource *source, GaioFdSourceFd *self, int fd, GIOCondition events)
+{
+  self->pollfd = (GPollFD){ .fd = fd, .events = (gushort) events };
+  self->is_added = true;
+  g_source_add_poll (source, &self->pollfd);
+}
+
+/* A destroyed source has dropped it itself. */
+static inline void
+gaio_fd_source_remove (GSource *source, GaioFdSourceFd *self)
+{
+  if (self->is_added && gaio_fd_source_is_usable (source))
+    g_source_remove_poll (source, &self->pollfd);
+  self->is_added = false;
+}
+
 /* One registration of one descriptor. It is never edited in place: to change a handler is to
  * retire its node and make another. */
 struct _GaioFdNode
@@ -85,17 +117,10 @@ struct _GaioFdNode
   bool polled;            /* that the kernel has: it may report the node, so that must stay */
   bool poll_cancelled;    /* and is to give back */
 
-  gpointer source_tag;  /* poll: its GPollFD in the GSource; under the table's lock */
+  GaioFdSourceFd source_fd; /* poll: as the GSource has it; under the table's lock */
   guint32 epoll_number; /* epoll: of this registration; under the table's lock */
   bool is_regular;      /* epoll: which does not take it; as before */
 };
-
-/* A source that can be told of descriptors; `source` may be NULL. */
-static inline bool
-gaio_fd_source_is_usable (GSource *source)
-{
-  return source != NULL && !g_source_is_destroyed (source);
-}
 
 /* Thread: home. Reports a node as ready: puts it on the list that the monitor was opened with. */
 void gaio_fd_node_set_ready (GaioFdNode *node, GIOCondition condition);

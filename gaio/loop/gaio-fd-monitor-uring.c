@@ -28,7 +28,7 @@ typedef struct
   /* immutable */
   GSource *source;
   GaioRing *ring;
-  gpointer source_tag;
+  GaioFdSourceFd source_fd;
 
   /* under the table's lock */
   GPtrArray *changes;
@@ -50,7 +50,7 @@ uring_open (GaioRing *ring, GSource *source)
   self->changes = g_ptr_array_new ();
   self->to_renew = g_ptr_array_new ();
   if (gaio_fd_source_is_usable (source))
-    self->source_tag = g_source_add_unix_fd (source, gaio_ring_get_fd (ring), G_IO_IN);
+    gaio_fd_source_add (source, &self->source_fd, gaio_ring_get_fd (ring), G_IO_IN);
   return &self->parent;
 }
 
@@ -113,6 +113,13 @@ start_poll (UringMonitor *self, GaioFdNode *node)
 
   if (node->polled || node->retired || node->unwatched)
     return;
+  /* Its handler is still to be called, or it would be reported twice for one event. The loop's own
+   * do not mind, and a foreign loop waits for them. */
+  if (node->ready != 0 && !node->internal)
+    {
+      renew (self, node);
+      return;
+    }
   node->poll_op.complete = poll_done;
   sqe = gaio_ring_get_sqe (self->ring, &node->poll_op);
   if (sqe == NULL)
@@ -159,8 +166,7 @@ uring_close (GaioFdMonitor *monitor)
 {
   UringMonitor *self = (UringMonitor *) monitor;
 
-  if (self->source_tag != NULL && gaio_fd_source_is_usable (self->source))
-    g_source_remove_unix_fd (self->source, self->source_tag);
+  gaio_fd_source_remove (self->source, &self->source_fd);
   for (guint i = 0; i < self->changes->len; i++)
     {
       GaioFdNode *node = self->changes->pdata[i];

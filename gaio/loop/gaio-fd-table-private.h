@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <gaio/base/gaio-slice-private.h>
 #include <gaio/loop/gaio-bottom-half-private.h>
 #include <gaio/loop/gaio-fd-monitor-private.h>
 
@@ -87,10 +88,10 @@ GPtrArray *gaio_fd_table_get_pollable (GaioFdTable *self);
 guint gaio_fd_table_get_n_handlers (GaioFdTable *self);
 guint64 gaio_fd_table_get_n_called (GaioFdTable *self);
 
-/* Calls the handlers of what is ready; returns whether any was not internal. A nested call takes
- * over what the outer one has left. A handler of none of the `groups` is held: neither called nor
- * watched until a flush with its group. */
-bool gaio_fd_table_dispatch (GaioFdTable *self, guint groups);
+/* Calls the handlers of what is ready, until the slice is over; returns whether any was not
+ * internal. A nested call takes over what the outer one has left. A handler of none of the `groups`
+ * is held: neither called nor watched until a flush with its group. */
+bool gaio_fd_table_dispatch (GaioFdTable *self, guint groups, GaioSlice *slice);
 
 /* Whether the monitor has reported the descriptor; then dispatch does not look at it any more,
  * where that can be had. */

@@ -778,7 +778,7 @@ gaio_fd_table_take_reported (GaioFdTable *self, int fd)
 }
 
 bool
-gaio_fd_table_dispatch (GaioFdTable *self, guint groups)
+gaio_fd_table_dispatch (GaioFdTable *self, guint groups, GaioSlice *slice)
 {
   bool progress = false;
   GList *link;
@@ -808,6 +808,8 @@ gaio_fd_table_dispatch (GaioFdTable *self, guint groups)
           progress = true;
           self->n_called++;
         }
+      if (gaio_slice_is_over (slice))
+        break;
     }
   return progress;
 }

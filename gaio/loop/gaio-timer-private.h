@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <gaio/base/gaio-slice-private.h>
 #include <gaio/loop/gaio-context-parts-private.h>
 #include <gaio/loop/gaio-timer.h>
 
@@ -22,8 +23,8 @@ gint64 gaio_timer_heap_get_timeout_ns (GaioTimerHeap *self);
  * 0 when it has not. */
 gint64 gaio_timer_heap_get_timeout_from_ns (GaioTimerHeap *self, gint64 now_ns);
 
-/* Thread: home. Calls what is due; returns whether anything was. */
-bool gaio_timer_heap_run (GaioTimerHeap *self);
+/* Thread: home. Calls what is due, until the slice is over; returns whether anything was. */
+bool gaio_timer_heap_run (GaioTimerHeap *self, GaioSlice *slice);
 
 /* Thread: home. How many timers are pending, and how many have been called. */
 guint gaio_timer_heap_get_n_pending (GaioTimerHeap *self);

@@ -310,7 +310,7 @@ get_next_sequence (GaioTimerHeap *self)
 }
 
 bool
-gaio_timer_heap_run (GaioTimerHeap *self)
+gaio_timer_heap_run (GaioTimerHeap *self, GaioSlice *slice)
 {
   bool progress = false;
 
@@ -335,6 +335,8 @@ gaio_timer_heap_run (GaioTimerHeap *self)
           timer->func (timer->user_data);
           g_object_unref (timer);
           progress = true;
+          if (gaio_slice_is_over (slice))
+            return true;
         }
     }
   return progress;

@@ -75,7 +75,7 @@ get_sqe (Op *op)
   while (sqe == NULL)
     {
       gaio_ring_submit_and_wait (ring, FOR_EVER);
-      gaio_ring_reap (ring);
+      gaio_ring_reap (ring, NULL);
       sqe = gaio_ring_get_sqe (ring, &op->op);
     }
   return sqe;
@@ -88,7 +88,7 @@ reap_until (int n)
   for (int i = 0; n_done < n && i < 100; i++)
     {
       gaio_ring_submit_and_wait (ring, 100 * 1000 * 1000);
-      gaio_ring_reap (ring);
+      gaio_ring_reap (ring, NULL);
     }
   g_assert_cmpint (n_done, ==, n);
 }
@@ -113,11 +113,11 @@ test_nop (void)
   g_assert_false (gaio_ring_has_unsubmitted (ring));
   g_assert_true (gaio_ring_is_ready (ring));
   g_assert_cmpint (ops[0].count, ==, 0); /* from reap() and nowhere else */
-  g_assert_cmpuint (gaio_ring_reap (ring), ==, 1);
+  g_assert_cmpuint (gaio_ring_reap (ring, NULL), ==, 1);
   g_assert_cmpint (ops[0].count, ==, 1);
   g_assert_cmpint (ops[0].res, ==, 0);
   g_assert_false (gaio_ring_is_ready (ring));
-  g_assert_cmpuint (gaio_ring_reap (ring), ==, 0);
+  g_assert_cmpuint (gaio_ring_reap (ring, NULL), ==, 0);
   tear_down ();
 }
 
@@ -129,7 +129,7 @@ test_order (void)
   for (int i = 0; i < 20; i++)
     io_uring_prep_nop (get_sqe (&ops[i]));
   gaio_ring_submit (ring);
-  g_assert_cmpuint (gaio_ring_reap (ring), ==, 20);
+  g_assert_cmpuint (gaio_ring_reap (ring, NULL), ==, 20);
   for (int i = 0; i < 20; i++)
     g_assert_cmpint (order[i], ==, i);
   tear_down ();
@@ -189,7 +189,7 @@ on_complete_nested (GaioRingOp *op, int res)
 {
   on_complete (op, res);
   if (n_done == 1)
-    gaio_ring_reap (ring);
+    gaio_ring_reap (ring, NULL);
 }
 
 /* A callback may reap: what is left is handed out then, and not again. */
@@ -204,7 +204,7 @@ test_nested (void)
       io_uring_prep_nop (get_sqe (&ops[i]));
     }
   gaio_ring_submit (ring);
-  gaio_ring_reap (ring);
+  gaio_ring_reap (ring, NULL);
   g_assert_cmpint (n_done, ==, 10);
   for (int i = 0; i < 10; i++)
     {
@@ -236,7 +236,7 @@ test_endless (void)
   gaio_ring_submit (ring);
   for (int i = 1; i <= 100; i++)
     {
-      g_assert_cmpuint (gaio_ring_reap (ring), ==, 1);
+      g_assert_cmpuint (gaio_ring_reap (ring, NULL), ==, 1);
       g_assert_cmpint (ops[0].count, ==, i);
     }
   tear_down ();
@@ -256,11 +256,11 @@ test_poll_and_wait (void)
   g_assert_cmpint (poll (&pfd, 1, 0), ==, 0);
   g_assert_false (gaio_ring_is_ready (ring));
   gaio_ring_submit_and_wait (ring, 1000000); /* comes back */
-  g_assert_cmpuint (gaio_ring_reap (ring), ==, 0);
+  g_assert_cmpuint (gaio_ring_reap (ring, NULL), ==, 0);
   gaio_event_notifier_set (notifier);
   g_assert_cmpint (poll (&pfd, 1, 10000), ==, 1);
   g_assert_true (gaio_ring_is_ready (ring));
-  g_assert_cmpuint (gaio_ring_reap (ring), ==, 1);
+  g_assert_cmpuint (gaio_ring_reap (ring, NULL), ==, 1);
   g_assert_cmpint (ops[0].res & POLLIN, !=, 0);
   tear_down ();
 }
@@ -329,7 +329,7 @@ test_fork (void)
       int failed = 0;
 
       failed |= gaio_ring_is_usable (ring) << 0;
-      failed |= (gaio_ring_reap (ring) != 0) << 1;
+      failed |= (gaio_ring_reap (ring, NULL) != 0) << 1;
       failed |= (gaio_ring_get_sqe (ring, &ops[1].op) != NULL) << 2;
       failed |= gaio_ring_is_ready (ring) << 3;
       gaio_ring_submit (ring);

@@ -112,8 +112,7 @@ test_monitor (GaioTestLoop *loop)
 
   foreign_begin (&foreign, loop);
   foreign_settle (&foreign);
-  g_assert_cmpint (gaio_context_get_monitor (loop->context),
-                   ==,
+  g_assert_cmpint (gaio_context_get_monitor (loop->context), ==,
                    loop->monitor == GAIO_MONITOR_IO_URING ? GAIO_MONITOR_IO_URING
                                                           : GAIO_MONITOR_EPOLL);
   foreign_end (&foreign);
@@ -291,11 +290,7 @@ test_level_triggered (GaioTestLoop *loop)
   g_assert_cmpint (pipe (fds), ==, 0);
   g_assert_cmpint (write (fds[1], "x", 1), ==, 1);
   foreign_begin (&foreign, loop);
-  gaio_context_set_fd_handlers (loop->context,
-                                fds[0],
-                                &(GaioFdHandlers){ .read = count },
-                                &n,
-                                NULL,
+  gaio_context_set_fd_handlers (loop->context, fds[0], &(GaioFdHandlers){ .read = count }, &n, NULL,
                                 NULL);
   while (n < 20)
     foreign_round (&foreign);
@@ -303,6 +298,165 @@ test_level_triggered (GaioTestLoop *loop)
   foreign_end (&foreign);
   close (fds[0]);
   close (fds[1]);
+}
+
+/* ---- nested ---- */
+
+typedef struct
+{
+  GaioTestLoop *loop;
+  Foreign foreign;
+  GaioEventNotifier *notifier;
+  GaioTimer *timer;
+  GaioBottomHalf *other;
+  int n;
+  int n_other;
+  int n_after;
+  int n_notified;
+} Nest;
+
+static void
+nest_begin (GaioTestLoop *loop, Nest *self)
+{
+  self->loop = loop;
+  self->notifier = gaio_event_notifier_new (NULL);
+  foreign_begin (&self->foreign, loop);
+  foreign_settle (&self->foreign);
+}
+
+static void
+nest_end (Nest *self)
+{
+  foreign_settle (&self->foreign);
+  g_clear_object (&self->notifier);
+  g_clear_object (&self->timer);
+  g_clear_object (&self->other);
+  foreign_end (&self->foreign);
+}
+
+/* All of it goes while the callbacks run that it belongs to. */
+static void
+on_iterate (gpointer data)
+{
+  Nest *self = data;
+
+  self->n++;
+  gaio_context_remove_fd_handler (self->loop->context, gaio_event_notifier_get_fd (self->notifier));
+  gaio_bottom_half_destroy (self->other);
+  gaio_timer_cancel (self->timer);
+  for (int i = 0; i < 3; i++)
+    gaio_context_iterate (self->loop->context);
+  g_assert_cmpint (self->n_after, ==, 1);
+}
+
+/* A callback iterates: what it removes first is not called, nor called again, and what comes after
+ * it in the same turn is served in there. */
+static void
+test_iterate_in_callback (GaioTestLoop *loop)
+{
+  Nest self = { 0 };
+
+  nest_begin (loop, &self);
+  self.other = gaio_bottom_half_new (loop->context, count, &self.n_other, NULL);
+  self.timer = gaio_timer_new (loop->context, GAIO_CLOCK_MONOTONIC, count, &self.n_other, NULL);
+  gaio_context_set_event_notifier (loop->context, self.notifier, count, &self.n_other, NULL, NULL);
+  gaio_event_notifier_set (self.notifier);
+  gaio_timer_arm_ns (self.timer, 0);
+  gaio_context_invoke (loop->context, on_iterate, &self, NULL);
+  gaio_bottom_half_schedule (self.other);
+  gaio_context_invoke (loop->context, count, &self.n_after, NULL);
+  while (self.n < 1)
+    foreign_round (&self.foreign);
+  foreign_settle (&self.foreign);
+  g_assert_cmpint (self.n, ==, 1);
+  g_assert_cmpint (self.n_other, ==, 0);
+  nest_end (&self);
+}
+
+static void
+on_own_event (gpointer data)
+{
+  Nest *self = data;
+
+  /* Not cleared: it would be called in each turn. */
+  self->n++;
+  gaio_context_remove_fd_handler (self->loop->context, gaio_event_notifier_get_fd (self->notifier));
+  for (int i = 0; i < 3; i++)
+    gaio_context_iterate (self->loop->context);
+  g_assert_cmpint (self->n_notified, ==, 0);
+}
+
+static void
+note_end (gpointer data)
+{
+  ((Nest *) data)->n_notified++;
+}
+
+/* The handler that is running goes, and its data when it has returned. */
+static void
+test_remove_in_callback (GaioTestLoop *loop)
+{
+  Nest self = { 0 };
+
+  nest_begin (loop, &self);
+  gaio_context_set_event_notifier (loop->context, self.notifier, on_own_event, &self, note_end,
+                                   NULL);
+  gaio_event_notifier_set (self.notifier);
+  while (self.n < 1)
+    foreign_round (&self.foreign);
+  foreign_settle (&self.foreign);
+  g_assert_cmpint (self.n, ==, 1);
+  g_assert_cmpint (self.n_notified, ==, 1);
+  nest_end (&self);
+}
+
+static gpointer
+invoke_later (gpointer data)
+{
+  Nest *self = data;
+
+  g_usleep (3000);
+  gaio_context_invoke (self->loop->context, count, &self->n_other, NULL);
+  return NULL;
+}
+
+/* The callback waits as its foreign loop does. */
+static void
+on_foreign_loop (gpointer data)
+{
+  Nest *self = data;
+  GThread *thread = g_thread_new ("invoker", invoke_later, self);
+
+  g_assert_cmpint (gaio_context_get_fd (self->loop->context), >=, 0);
+  /* What was scheduled before it, in the turn that is running. */
+  while (self->n_after < 1)
+    foreign_round (&self->foreign);
+  while (self->n_other < 1)
+    foreign_round (&self->foreign);
+  gaio_timer_arm_ns (self->timer, gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) + 2000000);
+  while (self->n_other < 2)
+    foreign_round (&self->foreign);
+  gaio_event_notifier_set (self->notifier);
+  while (self->n_other < 3)
+    foreign_round (&self->foreign);
+  g_thread_join (thread);
+  self->n++;
+}
+
+static void
+test_loop_in_callback (GaioTestLoop *loop)
+{
+  Nest self = { 0 };
+
+  nest_begin (loop, &self);
+  self.timer = gaio_timer_new (loop->context, GAIO_CLOCK_MONOTONIC, count, &self.n_other, NULL);
+  gaio_context_set_event_notifier (loop->context, self.notifier, count, &self.n_other, NULL, NULL);
+  gaio_context_invoke (loop->context, on_foreign_loop, &self, NULL);
+  gaio_context_invoke (loop->context, count, &self.n_after, NULL);
+  while (self.n < 1)
+    foreign_round (&self.foreign);
+  gaio_context_remove_fd_handler (loop->context, gaio_event_notifier_get_fd (self.notifier));
+  nest_end (&self);
 }
 
 /* ---- GIO ---- */
@@ -558,6 +712,9 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/embed/timer", test_timer);
   gaio_test_add_loop_matrix ("/embed/handler", test_handler);
   gaio_test_add_loop_matrix ("/embed/level-triggered", test_level_triggered);
+  gaio_test_add_loop_matrix ("/embed/iterate-in-callback", test_iterate_in_callback);
+  gaio_test_add_loop_matrix ("/embed/remove-in-callback", test_remove_in_callback);
+  gaio_test_add_loop_matrix ("/embed/loop-in-callback", test_loop_in_callback);
   gaio_test_add_loop_matrix ("/embed/task", test_task);
   gaio_test_add_loop_matrix ("/embed/source", test_source);
   gaio_test_add_loop_matrix ("/embed/open", test_open);
