@@ -8,7 +8,7 @@
 #include <gaio/base/gaio-ring-private.h>
 
 GaioRing *
-gaio_ring_new (char **reason)
+gaio_ring_new (guint n_entries, char **reason)
 {
   *reason = g_strdup ("built without liburing");
   return NULL;
@@ -57,6 +57,11 @@ bool
 gaio_ring_is_ready (GaioRing *self)
 {
   return false;
+}
+
+void
+gaio_ring_set_max_batch (GaioRing *self, guint n_operations)
+{
 }
 
 bool

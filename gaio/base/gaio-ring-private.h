@@ -23,8 +23,14 @@ struct _GaioRingOp
   void (*complete) (GaioRingOp *self, int res);
 };
 
-/* Makes a ring, or tells in `reason` (free it) why the system or the user does not want one. */
-GaioRing *gaio_ring_new (char **reason);
+/* Makes a ring with room for so many submissions, a power of two or what is next to it; or tells in
+ * `reason` (free it) why the system or the user does not want one. */
+GaioRing *gaio_ring_new (guint n_entries, char **reason);
+#define GAIO_RING_ENTRIES 128
+
+/* How many operations are got before they are handed to the kernel without waiting for submit; 0
+ * is as many as there is room for. */
+void gaio_ring_set_max_batch (GaioRing *self, guint n_operations);
 
 /* Cancels what is in flight and waits for it, without calling `complete`; then frees the ring. In
  * a forked child it leaves the ring alone. */

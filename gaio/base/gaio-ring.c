@@ -37,11 +37,10 @@
 #include <gaio/base/gaio-fork-private.h>
 #include <gaio/base/gaio-ring-private.h>
 
-/* 128 submissions in one system call: at 4 KiB, more do not make a batch cheaper. The completion
- * queue has room for four times that; 20 KiB of locked memory in all, well below the 8 MiB that
- * all rings of a user share by default. */
-#define SQ_ENTRIES 128
-#define CQ_ENTRIES 512
+/* By default 128 submissions in one system call: at 4 KiB, more do not make a batch cheaper. The
+ * completion queue has room for four times that; 20 KiB of locked memory in all, well below the
+ * 8 MiB that all rings of a user share by default. */
+#define CQ_ENTRIES_PER_SQ_ENTRY 4
 
 /* Workers for operations on what is not a regular file (a pipe, a FUSE device), which block for as
  * long as they like; the kernel's own limit is the user's RLIMIT_NPROC. */
@@ -64,6 +63,7 @@ struct _GaioRing
   struct io_uring uring;
   unsigned wait_flags;  /* for io_uring_enter(2), immutable */
   guint64 supported[4]; /* a bit for each opcode, immutable */
+  guint max_batch;      /* submissions to gather at most; 0: as many as there is room for */
   guint fork_count;     /* immutable: forks before the ring was made */
   guint in_flight;      /* operations whose completion has an owner */
   bool broken;          /* the kernel refuses io_uring_enter */
@@ -112,23 +112,23 @@ try_out (GaioRing *self)
 }
 
 static int
-set_up (GaioRing *self)
+set_up (GaioRing *self, guint n_entries)
 {
   struct io_uring_params params = {
     .flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_COOP_TASKRUN |
              IORING_SETUP_TASKRUN_FLAG,
-    .cq_entries = CQ_ENTRIES,
+    .cq_entries = n_entries * CQ_ENTRIES_PER_SQ_ENTRY,
   };
-  int err = io_uring_queue_init_params (SQ_ENTRIES, &self->uring, &params);
+  int err = io_uring_queue_init_params (n_entries, &self->uring, &params);
 
   if (err == -EINVAL)
     {
       /* A kernel before 5.19 does not know the two task run flags. */
       params = (struct io_uring_params){
         .flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
-        .cq_entries = CQ_ENTRIES,
+        .cq_entries = n_entries * CQ_ENTRIES_PER_SQ_ENTRY,
       };
-      err = io_uring_queue_init_params (SQ_ENTRIES, &self->uring, &params);
+      err = io_uring_queue_init_params (n_entries, &self->uring, &params);
     }
   if (err < 0)
     return err;
@@ -147,7 +147,7 @@ set_up (GaioRing *self)
 }
 
 GaioRing *
-gaio_ring_new (char **reason)
+gaio_ring_new (guint n_entries, char **reason)
 {
   GaioRing *self;
   guint workers[2] = { 0, MAX_UNBOUNDED_WORKERS };
@@ -162,7 +162,7 @@ gaio_ring_new (char **reason)
   self = g_new0 (GaioRing, 1);
   self->fork_count = gaio_fork_get_count ();
   self->refused = g_ptr_array_new ();
-  err = set_up (self);
+  err = set_up (self, n_entries);
   if (err < 0)
     {
       *reason = g_strdup_printf ("io_uring is not available: %s (%s)",
@@ -292,6 +292,12 @@ gaio_ring_set_waker (GaioRing *self, GaioWaker *waker)
   self->waker = waker;
 }
 
+void
+gaio_ring_set_max_batch (GaioRing *self, guint n_operations)
+{
+  self->max_batch = n_operations;
+}
+
 struct io_uring_sqe *
 gaio_ring_get_sqe (GaioRing *self, GaioRingOp *op)
 {
@@ -301,6 +307,8 @@ gaio_ring_get_sqe (GaioRing *self, GaioRingOp *op)
     return NULL;
   if (self->waker != NULL && !gaio_ring_has_unsubmitted (self))
     gaio_waker_notify (self->waker);
+  if (G_UNLIKELY (self->max_batch != 0 && io_uring_sq_ready (&self->uring) >= self->max_batch))
+    gaio_ring_submit (self);
   sqe = io_uring_get_sqe (&self->uring);
   if (sqe == NULL)
     {

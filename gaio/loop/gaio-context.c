@@ -37,7 +37,7 @@
 
 /* The object is a shell around the core (gaio-core.c), which does the work: properties, checks of
  * arguments and threads, and errors are made here. Which context is whose default is in
- * gaio-context-registry.c, the tunables of adaptive polling in gaio-context-polling.c, and the
+ * gaio-context-registry.c, how it waits in gaio-context-monitor.c and -polling.c, and the
  * counters in gaio-context-stats.c. */
 
 #include "config.h"
@@ -52,14 +52,16 @@ struct _GaioContext
   GError *error;  /* for this reason */
 
   /* construction only */
-  GaioMonitor wanted_monitor;
-  GaioEngine wanted_engine;
+  GaioCoreConfig config;
 };
 
 enum
 {
   PROP_MONITOR = 1,
+  PROP_MONITOR_REASON,
   PROP_EPOLL_THRESHOLD,
+  PROP_IO_URING_ENTRIES,
+  PROP_MAX_BATCH,
   PROP_DISPATCH_BUDGET_US,
   PROP_ENGINE,
   PROP_ENGINE_REASON,
@@ -126,6 +128,15 @@ gaio_context_get_property (GObject *object, guint id, GValue *value, GParamSpec 
     case PROP_MONITOR:
       g_value_set_enum (value, gaio_context_get_monitor (self));
       break;
+    case PROP_MONITOR_REASON:
+      g_value_take_string (value, gaio_context_get_monitor_reason (self));
+      break;
+    case PROP_IO_URING_ENTRIES:
+      g_value_set_uint (value, self->config.n_ring_entries);
+      break;
+    case PROP_MAX_BATCH:
+      g_value_set_uint (value, gaio_context_get_max_batch (self));
+      break;
     case PROP_EPOLL_THRESHOLD:
       g_value_set_uint (value, gaio_context_get_epoll_threshold (self));
       break;
@@ -167,9 +178,15 @@ gaio_context_set_property (GObject *object, guint id, const GValue *value, GPara
     {
     case PROP_MONITOR:
       if (self->core == NULL)
-        self->wanted_monitor = g_value_get_enum (value);
+        self->config.monitor = g_value_get_enum (value);
       else
         gaio_context_set_monitor (self, g_value_get_enum (value));
+      break;
+    case PROP_IO_URING_ENTRIES:
+      self->config.n_ring_entries = g_value_get_uint (value);
+      break;
+    case PROP_MAX_BATCH:
+      gaio_context_set_max_batch (self, g_value_get_uint (value));
       break;
     case PROP_EPOLL_THRESHOLD:
       gaio_context_set_epoll_threshold (self, g_value_get_uint (value));
@@ -178,7 +195,7 @@ gaio_context_set_property (GObject *object, guint id, const GValue *value, GPara
       gaio_context_set_dispatch_budget_us (self, g_value_get_uint (value));
       break;
     case PROP_ENGINE:
-      self->wanted_engine = g_value_get_enum (value);
+      self->config.engine = g_value_get_enum (value);
       break;
     case PROP_POLL_MAX_NS:
       gaio_context_set_poll_max_ns (self, g_value_get_int64 (value));
@@ -203,7 +220,7 @@ gaio_context_constructed (GObject *object)
   GaioContext *self = GAIO_CONTEXT (object);
 
   G_OBJECT_CLASS (gaio_context_parent_class)->constructed (object);
-  self->core = gaio_core_new (self, self->wanted_monitor, self->wanted_engine, &self->error);
+  self->core = gaio_core_new (self, &self->config, &self->error);
 }
 
 static void
@@ -230,6 +247,49 @@ gaio_context_class_init (GaioContextClass *klass)
                          GAIO_MONITOR_AUTO,
                          G_PARAM_READWRITE | G_PARAM_CONSTRUCT | G_PARAM_EXPLICIT_NOTIFY |
                              G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioContext:monitor-reason: (getter get_monitor_reason)
+   *
+   * Why the monitor is what it is, for people to read; %NULL before that is decided.
+   */
+  properties[PROP_MONITOR_REASON] = g_param_spec_string ("monitor-reason",
+                                                         NULL,
+                                                         NULL,
+                                                         NULL,
+                                                         G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioContext:io-uring-entries:
+   *
+   * How many operations the submission queue of the context's io_uring has room for, rounded up to
+   * a power of two; the completion queue has four times that. What does not find room is handed to
+   * the kernel at once, so this is about memory and the size of batches.
+   */
+  properties[PROP_IO_URING_ENTRIES] =
+      g_param_spec_uint ("io-uring-entries",
+                         NULL,
+                         NULL,
+                         1,
+                         4096,
+                         GAIO_RING_ENTRIES,
+                         G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioContext:max-batch: (getter get_max_batch) (setter set_max_batch)
+   *
+   * How many operations the context gathers, at most, before it hands them to the io_uring in one
+   * system call; 0 for as many as there is room for. A small number has the disk begin sooner and
+   * costs more system calls. This is QEMU's aio-max-batch.
+   */
+  properties[PROP_MAX_BATCH] =
+      g_param_spec_uint ("max-batch",
+                         NULL,
+                         NULL,
+                         0,
+                         G_MAXUINT,
+                         0,
+                         G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
 
   /**
    * GaioContext:epoll-threshold: (getter get_epoll_threshold) (setter set_epoll_threshold)
@@ -548,82 +608,6 @@ gaio_context_invoke (GaioContext *self,
   g_return_if_fail (func != NULL);
 
   gaio_bh_queue_invoke (self->core->bottom_halves, func, user_data, notify);
-}
-
-/**
- * gaio_context_get_monitor: (get-property monitor)
- * @self: a context
- *
- * Gets how the context waits for descriptors.
- *
- * Thread: any.
- *
- * Returns: the monitor in use, or what is wanted before the first turn
- */
-GaioMonitor
-gaio_context_get_monitor (GaioContext *self)
-{
-  g_return_val_if_fail (GAIO_IS_CONTEXT (self), GAIO_MONITOR_AUTO);
-
-  return gaio_fd_table_get_monitor (self->core->fds);
-}
-
-/**
- * gaio_context_set_monitor: (set-property monitor)
- * @self: a context
- * @monitor: what is wanted
- *
- * Asks for another way to wait for descriptors. The change is made before the next wait; all
- * handlers stay. What the system does not have is not taken: see
- * [method@Gaio.Context.get_monitor].
- *
- * Thread: any.
- */
-void
-gaio_context_set_monitor (GaioContext *self, GaioMonitor monitor)
-{
-  g_return_if_fail (GAIO_IS_CONTEXT (self));
-  g_return_if_fail ((guint) monitor <= GAIO_MONITOR_IO_URING);
-
-  gaio_fd_table_set_monitor (self->core->fds, monitor);
-}
-
-/**
- * gaio_context_get_epoll_threshold: (get-property epoll-threshold)
- * @self: a context
- *
- * Gets from how many descriptors on epoll takes the place of poll.
- *
- * Thread: any.
- *
- * Returns: a number of descriptors; those of the context itself, one or two, count
- */
-guint
-gaio_context_get_epoll_threshold (GaioContext *self)
-{
-  g_return_val_if_fail (GAIO_IS_CONTEXT (self), 0);
-
-  return gaio_fd_table_get_epoll_threshold (self->core->fds);
-}
-
-/**
- * gaio_context_set_epoll_threshold: (set-property epoll-threshold)
- * @self: a context
- * @n_fds: a number of descriptors
- *
- * Sets from how many descriptors on epoll takes the place of poll.
- *
- * Thread: any.
- */
-void
-gaio_context_set_epoll_threshold (GaioContext *self, guint n_fds)
-{
-  g_return_if_fail (GAIO_IS_CONTEXT (self));
-
-  if (gaio_fd_table_get_epoll_threshold (self->core->fds) == n_fds)
-    return;
-  gaio_fd_table_set_epoll_threshold (self->core->fds, n_fds);
-  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_EPOLL_THRESHOLD]);
 }
 
 /**

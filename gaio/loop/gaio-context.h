@@ -54,6 +54,15 @@ GAIO_AVAILABLE_IN_1_0
 void gaio_context_set_monitor (GaioContext *self, GaioMonitor monitor);
 
 GAIO_AVAILABLE_IN_1_0
+char *gaio_context_get_monitor_reason (GaioContext *self) G_GNUC_WARN_UNUSED_RESULT;
+
+GAIO_AVAILABLE_IN_1_0
+guint gaio_context_get_max_batch (GaioContext *self);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_context_set_max_batch (GaioContext *self, guint n_operations);
+
+GAIO_AVAILABLE_IN_1_0
 guint gaio_context_get_epoll_threshold (GaioContext *self);
 
 GAIO_AVAILABLE_IN_1_0

@@ -29,6 +29,14 @@ struct _GaioCoreDriver
   void (*free) (GaioCoreDriver *self);
 };
 
+/* What is decided when a core is made. */
+typedef struct
+{
+  GaioMonitor monitor; /* the first to be wanted */
+  GaioEngine engine;
+  guint n_ring_entries;
+} GaioCoreConfig;
+
 struct _GaioCore
 {
   GSource parent;
@@ -39,11 +47,13 @@ struct _GaioCore
   GaioTimerHeap *timers;
   GaioFdTable *fds;
   GaioEngine wanted_engine;
+  guint n_ring_entries;
 
   /* atomic */
   GaioCoreDriver *_Atomic driver; /* or NULL; set once */
   atomic_bool orphaned;    /* the object is gone: the home ends the core when it comes by */
   atomic_bool left;        /* there was a home, which has left; there may be another by now */
+  atomic_uint max_batch;   /* submissions to gather at most, 0: what the ring has room for */
   atomic_int budget_us;    /* how long the GSource may be ready without a break */
   atomic_uint depth;       /* turns that are running, one in another; written by home */
   atomic_uint work;        /* begun and not ended */
@@ -85,7 +95,7 @@ struct _GaioCore
 
 /* Thread: any. A core is a GSource; the one reference is the caller's. `object` is the context that
  * stands before it, not kept alive. */
-GaioCore *gaio_core_new (gpointer object, GaioMonitor monitor, GaioEngine engine, GError **error);
+GaioCore *gaio_core_new (gpointer object, const GaioCoreConfig *config, GError **error);
 
 static inline GSource *
 gaio_core_get_source (GaioCore *self)

@@ -49,7 +49,7 @@ gaio_core_ensure_ring (Core *core)
   if (core->ring_tried)
     return core->ring;
   core->ring_tried = true;
-  core->ring = gaio_ring_new (&reason);
+  core->ring = gaio_ring_new (core->n_ring_entries, &reason);
   if (core->ring == NULL)
     use_engine (core, GAIO_ENGINE_THREADS, g_steal_pointer (&reason));
   else if (core->wanted_engine != GAIO_ENGINE_THREADS)
@@ -180,6 +180,9 @@ flush (Core *core, guint groups)
   if (G_UNLIKELY (core->ring_watched) && gaio_ring_is_usable (core->ring) &&
       (wanted == GAIO_MONITOR_IO_URING || wanted == GAIO_MONITOR_AUTO))
     watch_ring (core, false);
+  if (core->ring != NULL)
+    gaio_ring_set_max_batch (core->ring,
+                             atomic_load_explicit (&core->max_batch, memory_order_relaxed));
   gaio_fd_table_flush (core->fds, core->ring, groups);
   monitor = gaio_fd_table_get_monitor (core->fds);
   if (G_UNLIKELY (core->ring != NULL && !core->ring_watched && monitor != GAIO_MONITOR_IO_URING))
@@ -732,7 +735,7 @@ static GSourceFuncs source_funcs = {
 };
 
 GaioCore *
-gaio_core_new (gpointer object, GaioMonitor monitor, GaioEngine engine, GError **error)
+gaio_core_new (gpointer object, const GaioCoreConfig *config, GError **error)
 {
   GaioWaker *waker = gaio_waker_new (error);
   Core *core;
@@ -748,14 +751,15 @@ gaio_core_new (gpointer object, GaioMonitor monitor, GaioEngine engine, GError *
 
   core->waker = waker;
   g_weak_ref_init (&core->object, object);
-  core->monitor = monitor;
+  core->monitor = config->monitor;
   core->monitor_changed.run = on_monitor_changed;
   core->bottom_halves = gaio_bh_queue_new (waker);
   core->timers = gaio_timer_heap_new (core->bottom_halves);
-  core->wanted_engine = engine;
+  core->wanted_engine = config->engine;
+  core->n_ring_entries = config->n_ring_entries;
   core->fork_count = gaio_fork_get_count ();
   atomic_init (&core->budget_us, GAIO_CORE_BUDGET_US);
-  core->fds = gaio_fd_table_new (core->bottom_halves, &core->parent, monitor);
+  core->fds = gaio_fd_table_new (core->bottom_halves, &core->parent, config->monitor);
   gaio_adaptive_init (&core->adaptive, waker, core->fds);
   if (core->wanted_engine == GAIO_ENGINE_THREADS)
     use_engine (core, GAIO_ENGINE_THREADS, g_strdup ("threads were asked for"));

@@ -56,6 +56,7 @@ void gaio_fd_table_remove (GaioFdTable *self, int fd);
 
 /* Thread: any. */
 GaioMonitor gaio_fd_table_get_monitor (GaioFdTable *self);
+const char *gaio_fd_table_get_monitor_reason (GaioFdTable *self);
 guint gaio_fd_table_get_epoll_threshold (GaioFdTable *self);
 void gaio_fd_table_set_epoll_threshold (GaioFdTable *self, guint n_fds);
 

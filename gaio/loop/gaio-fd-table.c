@@ -45,6 +45,7 @@ struct _GaioFdTable
   GQueue askers; /* those of the live that have a can-read function */
   guint epoll_threshold;
   GaioFdMonitor *monitor; /* made by the home thread; NULL before the first flush */
+  const char *reason;     /* why that one, or the one that will be */
   bool monitor_failed;    /* it could not take a node */
   bool epoll_failed;
   bool needs_fd;
@@ -387,6 +388,17 @@ gaio_fd_table_get_monitor (GaioFdTable *self)
   return type != GAIO_MONITOR_AUTO ? type : (GaioMonitor) atomic_load (&self->wanted);
 }
 
+const char *
+gaio_fd_table_get_monitor_reason (GaioFdTable *self)
+{
+  const char *reason;
+
+  g_mutex_lock (&self->lock);
+  reason = self->monitor != NULL ? self->reason : NULL;
+  g_mutex_unlock (&self->lock);
+  return reason;
+}
+
 GaioMonitor
 gaio_fd_table_get_wanted_monitor (GaioFdTable *self)
 {
@@ -444,19 +456,26 @@ choose_locked (GaioFdTable *self, GaioRing *ring)
   GaioMonitor wanted = atomic_load (&self->wanted);
   bool epoll_is_fit = !self->epoll_failed;
 
+  self->reason = "the context has an io_uring";
   if ((wanted == GAIO_MONITOR_AUTO || wanted == GAIO_MONITOR_IO_URING) && ring != NULL &&
       gaio_ring_is_usable (ring))
     return &gaio_fd_monitor_uring;
+  self->reason = wanted == GAIO_MONITOR_EPOLL ? "epoll was asked for"
+                                              : "a foreign loop waits for one descriptor";
   if (epoll_is_fit && (wanted == GAIO_MONITOR_EPOLL || self->needs_fd))
     return &gaio_fd_monitor_epoll;
+  self->reason = "poll was asked for";
   if (wanted == GAIO_MONITOR_POLL)
     return &gaio_fd_monitor_poll;
+  self->reason = "there are many descriptors";
   if (epoll_is_fit && self->live.length >= self->epoll_threshold)
     return &gaio_fd_monitor_epoll;
   /* An epoll set that is there stays: descriptors that come and go at the threshold would have it
    * made and closed again and again. */
+  self->reason = "epoll was in use before";
   if (epoll_is_fit && self->monitor != NULL && self->monitor->ops == &gaio_fd_monitor_epoll)
     return &gaio_fd_monitor_epoll;
+  self->reason = epoll_is_fit ? "there are few descriptors" : "epoll has failed";
   return &gaio_fd_monitor_poll;
 }
 
@@ -473,6 +492,7 @@ open_locked (GaioFdTable *self, const GaioFdMonitorOps *ops, GaioRing *ring)
         self->epoll_failed = true;
       ops = &gaio_fd_monitor_poll;
       monitor = ops->open (ring, source);
+      self->reason = "the system allows no other";
     }
   monitor->ops = ops;
   monitor->ready = &self->ready;
@@ -506,6 +526,7 @@ open_locked (GaioFdTable *self, const GaioFdMonitorOps *ops, GaioRing *ring)
   if (self->monitor_failed && ops == &gaio_fd_monitor_epoll)
     {
       self->epoll_failed = true;
+      self->reason = "epoll has failed";
       open_locked (self, &gaio_fd_monitor_poll, ring);
     }
 }

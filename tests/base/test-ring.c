@@ -52,7 +52,7 @@ set_up (void)
   n_done = 0;
   for (int i = 0; i < MAX_OPS; i++)
     ops[i] = (Op){ .op.complete = on_complete, .id = i, .res = G_MININT };
-  ring = gaio_ring_new (&reason);
+  ring = gaio_ring_new (GAIO_RING_ENTRIES, &reason);
   if (ring == NULL)
     g_test_skip (reason);
   else
@@ -118,6 +118,67 @@ test_nop (void)
   g_assert_cmpint (ops[0].res, ==, 0);
   g_assert_false (gaio_ring_is_ready (ring));
   g_assert_cmpuint (gaio_ring_reap (ring, NULL), ==, 0);
+  tear_down ();
+}
+
+/* The first that does not fit into the batch has those before it submitted. */
+static void
+test_max_batch (void)
+{
+  if (!set_up ())
+    return;
+  gaio_ring_set_max_batch (ring, 2);
+  io_uring_prep_nop (get_sqe (&ops[0]));
+  io_uring_prep_nop (get_sqe (&ops[1]));
+  g_assert_false (gaio_ring_is_ready (ring));
+  io_uring_prep_nop (get_sqe (&ops[2]));
+  g_assert_true (gaio_ring_is_ready (ring));
+  g_assert_cmpuint (gaio_ring_reap (ring), ==, 2);
+  g_assert_true (gaio_ring_has_unsubmitted (ring));
+  reap_until (3);
+  tear_down ();
+}
+
+/* Only the first of what has completed can be taken alone. */
+static void
+test_has_completed (void)
+{
+  if (!set_up ())
+    return;
+  g_assert_false (gaio_ring_has_completed (ring, &ops[0].op));
+  io_uring_prep_nop (get_sqe (&ops[0]));
+  io_uring_prep_nop (get_sqe (&ops[1]));
+  g_assert_false (gaio_ring_has_completed (ring, &ops[0].op));
+  gaio_ring_submit (ring);
+  g_assert_true (gaio_ring_has_completed (ring, &ops[1].op));
+  g_assert_cmpint (n_done, ==, 0);
+  g_assert_true (gaio_ring_has_completed (ring, &ops[0].op));
+  g_assert_cmpint (ops[0].count, ==, 1);
+  g_assert_cmpint (ops[1].count, ==, 0);
+  g_assert_false (gaio_ring_has_completed (ring, &ops[0].op));
+  g_assert_false (gaio_ring_has_completed (ring, &ops[2].op));
+  g_assert_cmpuint (gaio_ring_reap (ring), ==, 1);
+  tear_down ();
+}
+
+/* With room for two, twenty go through. */
+static void
+test_small (void)
+{
+  g_autofree char *reason = NULL;
+
+  if (!set_up ())
+    return;
+  tear_down ();
+  ring = gaio_ring_new (2, &reason);
+  g_assert_nonnull (ring);
+  g_assert_cmpuint (gaio_ring_get_depth (ring), ==, 6);
+  for (int i = 0; i < 20; i++)
+    {
+      io_uring_prep_nop (get_sqe (&ops[i]));
+      gaio_ring_reap (ring);
+    }
+  reap_until (20);
   tear_down ();
 }
 
@@ -400,7 +461,7 @@ test_threads_asked_for (void)
   g_autofree char *reason = NULL;
 
   g_setenv ("GAIO_ENGINE", "threads", TRUE);
-  g_assert_null (gaio_ring_new (&reason));
+  g_assert_null (gaio_ring_new (GAIO_RING_ENTRIES, &reason));
   g_assert_nonnull (reason);
   if (before != NULL)
     g_setenv ("GAIO_ENGINE", before, TRUE);
@@ -416,6 +477,9 @@ main (int argc, char **argv)
   gaio_test_add ("/ring/threads-asked-for", test_threads_asked_for);
 #ifdef HAVE_LIBURING
   gaio_test_add ("/ring/nop", test_nop);
+  gaio_test_add ("/ring/max-batch", test_max_batch);
+  gaio_test_add ("/ring/has-completed", test_has_completed);
+  gaio_test_add ("/ring/small", test_small);
   gaio_test_add ("/ring/order", test_order);
   gaio_test_add ("/ring/no-owner", test_no_owner);
   gaio_test_add ("/ring/many", test_many);

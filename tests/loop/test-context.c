@@ -432,6 +432,39 @@ test_properties (GaioTestLoop *loop)
   g_assert_cmpuint (turns_after, >=, turns + 5);
 }
 
+/* What is in use, and why, for people to read. */
+static void
+test_reasons (GaioTestLoop *loop)
+{
+  g_autofree char *reason = gaio_context_get_monitor_reason (loop->context);
+  g_autofree char *property = NULL;
+  guint n_entries = 0;
+  guint max_batch = 1;
+
+  g_assert_nonnull (reason);
+  g_object_get (loop->context,
+                "monitor-reason",
+                &property,
+                "io-uring-entries",
+                &n_entries,
+                "max-batch",
+                &max_batch,
+                NULL);
+  g_assert_cmpstr (property, ==, reason);
+  g_assert_cmpuint (n_entries, ==, 128);
+  g_assert_cmpuint (max_batch, ==, 0);
+  g_object_set (loop->context, "max-batch", 3, NULL);
+  g_assert_cmpuint (gaio_context_get_max_batch (loop->context), ==, 3);
+  gaio_test_settle (loop);
+  if (loop->monitor == GAIO_MONITOR_EPOLL)
+    g_assert_cmpstr (reason, ==, "epoll was asked for");
+  gaio_context_set_monitor (loop->context, GAIO_MONITOR_POLL);
+  gaio_test_settle (loop);
+  g_free (reason);
+  reason = gaio_context_get_monitor_reason (loop->context);
+  g_assert_true (g_str_has_suffix (reason, "poll was asked for"));
+}
+
 /* The two engines that can be asked for, and the environment's word. */
 static void
 test_engine (void)
@@ -775,6 +808,7 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/context/drop-elsewhere", test_drop_elsewhere);
   gaio_test_add ("/context/many", test_many);
   gaio_test_add_loop_matrix ("/context/properties", test_properties);
+  gaio_test_add_loop_matrix ("/context/reasons", test_reasons);
   gaio_test_add ("/context/engine", test_engine);
   gaio_test_add ("/context/default", test_default);
   gaio_test_add_driver_matrix ("/context/thread-default", test_thread_default);
