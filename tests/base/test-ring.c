@@ -133,7 +133,7 @@ test_max_batch (void)
   g_assert_false (gaio_ring_is_ready (ring));
   io_uring_prep_nop (get_sqe (&ops[2]));
   g_assert_true (gaio_ring_is_ready (ring));
-  g_assert_cmpuint (gaio_ring_reap (ring), ==, 2);
+  g_assert_cmpuint (gaio_ring_reap (ring, NULL), ==, 2);
   g_assert_true (gaio_ring_has_unsubmitted (ring));
   reap_until (3);
   tear_down ();
@@ -157,7 +157,7 @@ test_has_completed (void)
   g_assert_cmpint (ops[1].count, ==, 0);
   g_assert_false (gaio_ring_has_completed (ring, &ops[0].op));
   g_assert_false (gaio_ring_has_completed (ring, &ops[2].op));
-  g_assert_cmpuint (gaio_ring_reap (ring), ==, 1);
+  g_assert_cmpuint (gaio_ring_reap (ring, NULL), ==, 1);
   tear_down ();
 }
 
@@ -176,7 +176,7 @@ test_small (void)
   for (int i = 0; i < 20; i++)
     {
       io_uring_prep_nop (get_sqe (&ops[i]));
-      gaio_ring_reap (ring);
+      gaio_ring_reap (ring, NULL);
     }
   reap_until (20);
   tear_down ();
