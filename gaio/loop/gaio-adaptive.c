@@ -358,6 +358,14 @@ give_up (Adaptive *self)
     ((GaioFdNode *) nodes->pdata[i])->data->estimate = (Estimate){ 0 };
 }
 
+/* What the first look finds was there before, and would have ended a sleep at once: it says nothing
+ * about spins. */
+static bool
+is_waited_for (Wait *wait)
+{
+  return wait->found && wait->n_rounds > 1;
+}
+
 /* Whether spins are worth while. */
 static bool
 judge (Adaptive *self, Wait *wait)
@@ -370,7 +378,7 @@ judge (Adaptive *self, Wait *wait)
     self->n_dear = 0;
   if (!wait->found && wait->timeout_ns != 0)
     self->n_misses++;
-  else if (wait->found && self->n_dear == 0)
+  else if (is_waited_for (wait) && self->n_dear == 0)
     {
       self->n_misses /= 2;
       self->last_pause = 0;
@@ -394,6 +402,9 @@ gaio_adaptive_end_wait (Adaptive *self, GaioRing *ring, Wait *wait)
       give_up (self);
       return;
     }
+
+  if (wait->found && !is_waited_for (wait))
+    return;
 
   waited_ns = (wait->spun && wait->found ? wait->spin_end_ns : get_now_ns ()) - wait->begin_ns;
   target_ns =
