@@ -34,6 +34,7 @@ struct _Device
   void (*in_ready) (Device *device);
   void (*in_end) (Device *device);
   Flag *other; /* for those */
+  Device *victim;
   int n_until;
 };
 
@@ -156,19 +157,28 @@ assert_record (Device *device, const char *expected)
   g_string_truncate (device->record, 0);
 }
 
-static gpointer
-set_soon (gpointer data)
+typedef struct
 {
-  g_usleep (1000);
-  gaio_event_notifier_set (data);
+  GaioEventNotifier *notifier;
+  gulong delay_us;
+} Setter;
+
+static gpointer
+set_later (gpointer data)
+{
+  Setter *setter = data;
+
+  g_usleep (setter->delay_us);
+  gaio_event_notifier_set (setter->notifier);
   return NULL;
 }
 
 /* A wait that another thread ends. */
 static void
-wait_for (GaioContext *context, GaioEventNotifier *notifier, const int *n)
+wait_for (GaioContext *context, GaioEventNotifier *notifier, const int *n, gulong delay_us)
 {
-  GThread *thread = g_thread_new ("setter", set_soon, notifier);
+  Setter setter = { notifier, delay_us };
+  GThread *thread = g_thread_new ("setter", set_later, &setter);
   int before = *n;
 
   while (*n == before)
@@ -179,7 +189,7 @@ wait_for (GaioContext *context, GaioEventNotifier *notifier, const int *n)
 static void
 wait_a_little (Device *device)
 {
-  wait_for (device->loop->context, device->notifier, &device->n_read);
+  wait_for (device->loop->context, device->notifier, &device->n_read, 1000);
 }
 
 /* A wait that is over before the limit opens the window: the next one begins with a spin. */
@@ -194,16 +204,30 @@ prime (Device *device)
   g_string_truncate (device->record, 0);
 }
 
+/* A wait that is much longer than the window, so that it grows. */
+static void
+wait_for_long (Device *device)
+{
+  GaioContext *context = device->loop->context;
+  guint64 window_us = get_stat (context, "poll-window-ns") / 1000;
+
+  gaio_context_set_poll_weight (context, 1);
+  wait_for (context, device->notifier, &device->n_read, 4 * window_us + 1);
+  gaio_context_set_poll_weight (context, 0);
+}
+
 /* A window of LONG_NS that stays. */
 static void
 prime_for_long (Device *device)
 {
   GaioContext *context = device->loop->context;
 
-  g_object_set (context, "poll-max-ns", LONG_NS, "poll-shrink", 1, "poll-grow", G_MAXUINT, NULL);
+  gaio_context_set_poll_max_ns (context, LONG_NS);
+  gaio_context_set_poll_shrink (context, 1);
+  gaio_context_set_poll_grow (context, G_MAXUINT);
   prime (device);
   while (get_stat (context, "poll-window-ns") < LONG_NS)
-    wait_a_little (device);
+    wait_for_long (device);
   /* Ends the polling mode, where the last wait has begun it. */
   gaio_context_set_poll_max_ns (context, 0);
   gaio_context_poll (context, FALSE);
@@ -422,6 +446,12 @@ test_unpollable (GaioTestLoop *loop)
   device_clear (&device);
 }
 
+static void
+remove_victim (Device *device)
+{
+  gaio_context_remove_fd_handler (device->loop->context, device_fd (device->victim));
+}
+
 /* Of two, both are served by one spin. */
 static void
 test_two (GaioTestLoop *loop)
@@ -443,6 +473,14 @@ test_two (GaioTestLoop *loop)
   gaio_context_poll (loop->context, TRUE);
   assert_record (&a, "PR");
   assert_record (&b, "bPR");
+
+  /* One that another removes is not called, though it was found. */
+  a.hit = b.hit = TRUE;
+  a.victim = &b;
+  a.in_ready = remove_victim;
+  gaio_context_poll (loop->context, TRUE);
+  assert_record (&a, "PR");
+  assert_record (&b, "P");
   device_clear (&b);
   device_clear (&a);
 }
@@ -563,22 +601,14 @@ test_group (GaioTestLoop *loop)
 static void
 poll_in_there (Device *device)
 {
-  if (device->n_ready == 1)
-    gaio_context_poll (device->loop->context, FALSE);
-}
-
-static void
-on_hit_twice (Device *device)
-{
-  /* The other device's poll_ready runs a turn, in which this one is ready but must wait. */
-  poll_in_there (device);
+  gaio_context_poll (device->loop->context, FALSE);
 }
 
 /* What the outer turn has found of a group that the nested one leaves alone is not lost. */
 static void
 test_group_held (GaioTestLoop *loop)
 {
-  Device a = { .in_ready = on_hit_twice };
+  Device a = { 0 };
   Device b = { 0 };
 
   start (loop, &a, LONG_NS);
@@ -586,14 +616,18 @@ test_group_held (GaioTestLoop *loop)
   device_set (&b);
   g_assert_true (gaio_context_set_fd_group (loop->context, device_fd (&b), GAIO_FD_GROUP_IO, NULL));
   prime (&a);
-  a.hit = b.hit = TRUE;
+  a.hit = TRUE;
   g_assert_true (gaio_context_poll (loop->context, TRUE));
-  g_assert_cmpint (a.n_ready, ==, 1);
-  g_assert_cmpint (b.n_ready, ==, 0);
-  b.record->len = 0;
+  assert_record (&a, "bPR");
+
+  /* Found by the last look, so nobody looks again. */
   gaio_context_set_poll_max_ns (loop->context, 0);
-  while (b.n_ready == 0)
-    gaio_context_poll (loop->context, TRUE);
+  a.hit = b.hit = TRUE;
+  a.in_ready = poll_in_there;
+  g_assert_true (gaio_context_poll (loop->context, TRUE));
+  g_assert_cmpint (a.n_ready, ==, 2);
+  g_assert_cmpint (b.n_ready, ==, 0);
+  g_assert_true (gaio_context_poll (loop->context, TRUE));
   g_assert_cmpint (b.n_ready, ==, 1);
   device_clear (&b);
   device_clear (&a);
@@ -766,7 +800,7 @@ test_function (GaioTestLoop *loop)
   g_assert_true (
       gaio_context_set_fd_poll (loop->context, fd_of (&flag), flag_poll, &flag, on_notify, &error));
   do
-    wait_for (loop->context, flag.notifier, &flag.n);
+    wait_for (loop->context, flag.notifier, &flag.n, 1000);
   while (get_stat (loop->context, "poll-window-ns") == 0);
   before = flag.n;
   flag.condition = 0;
@@ -878,57 +912,62 @@ sleep_once (GaioContext *context, gint64 duration_ns)
     gaio_context_poll_ns (context, duration_ns);
 }
 
-/* What does not happen for as long as the limit is forgotten, and the window goes down by the
- * divisor; up it goes by the factor. */
+/* Up the window goes by the factor when it was too short, and down by the divisor when what it was
+ * for has not happened for as long as the limit. */
 static void
 test_window (GaioTestLoop *loop)
 {
   GaioContext *context = loop->context;
   Device device = { 0 };
-  guint64 before, after;
+  guint64 window, after;
   int n_sleeps = 0;
 
   start (loop, &device, LONG_NS);
-  gaio_context_set_poll_grow (context, 3);
+  gaio_context_set_poll_grow (context, 10);
   prime (&device);
-  before = get_stat (context, "poll-window-ns");
-  g_assert_cmpuint (before, >=, 4000);
-  do
-    {
-      before = get_stat (context, "poll-window-ns");
-      wait_a_little (&device);
-      after = get_stat (context, "poll-window-ns");
-    }
-  while (after <= before);
-  g_assert_cmpuint (after, >=, before * 3);
+  window = get_stat (context, "poll-window-ns");
+  g_assert_cmpuint (window, >=, 4000);
+  wait_for_long (&device);
+  after = get_stat (context, "poll-window-ns");
+  g_assert_cmpuint (after, >=, window * 10);
 
-  /* One long sleep is enough to forget, several to come down. */
-  gaio_context_set_poll_max_ns (context, 1000 * 1000);
-  before = MIN (after, 1000 * 1000);
-  while (before > 0)
+  /* One that is long enough to remember what it was for, and short enough to sleep longer. */
+  window *= 5;
+  gaio_context_set_poll_max_ns (context, (gint64) window);
+  while (window > 0)
     {
-      sleep_once (context, 2 * 1000 * 1000);
+      sleep_once (context, (gint64) window * 2);
       after = get_stat (context, "poll-window-ns");
-      /* It gives up after some spins in vain. */
-      if (after != 0)
-        g_assert_cmpuint (after, ==, before / 2);
-      before = after;
+      g_assert_cmpuint (after, <, window);
+      /* There may have been more waits than one; and it gives up after some spins in vain. */
+      while (window / 2 > after && after != 0)
+        window /= 2;
+      g_assert_true (after == window / 2 || after == 0);
+      window = after;
       n_sleeps++;
     }
   g_assert_cmpint (n_sleeps, >=, 3);
-  g_assert_cmpint (n_sleeps, <=, 8);
-  /* A sleep that is longer than the limit does not open it. */
-  g_string_truncate (device.record, 0);
-  sleep_once (context, 2 * 1000 * 1000);
-  assert_record (&device, "");
+  g_assert_cmpint (n_sleeps, <=, 16);
+  device_clear (&device);
+}
 
-  /* At once, if that is wanted. */
-  gaio_context_set_poll_max_ns (context, LONG_NS);
+/* Down at once, if that is wanted; and a sleep beyond the limit does not open it. */
+static void
+test_shrink_at_once (GaioTestLoop *loop)
+{
+  GaioContext *context = loop->context;
+  Device device = { 0 };
+
+  start (loop, &device, LONG_NS);
   gaio_context_set_poll_shrink (context, 0);
   prime (&device);
   gaio_context_set_poll_max_ns (context, 1000 * 1000);
   sleep_once (context, 2 * 1000 * 1000);
   g_assert_cmpuint (get_stat (context, "poll-window-ns"), ==, 0);
+  sleep_once (context, 2 * 1000 * 1000);
+  g_string_truncate (device.record, 0);
+  sleep_once (context, 2 * 1000 * 1000);
+  assert_record (&device, "");
   device_clear (&device);
 }
 
@@ -1064,6 +1103,7 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/adaptive/source", test_source);
   gaio_test_add_monitor_matrix ("/adaptive/foreign", test_foreign);
   gaio_test_add_monitor_matrix ("/adaptive/window", test_window);
+  gaio_test_add_monitor_matrix ("/adaptive/shrink-at-once", test_shrink_at_once);
   gaio_test_add_monitor_matrix ("/adaptive/misses", test_misses);
   gaio_test_add_monitor_matrix ("/adaptive/dear", test_dear);
   gaio_test_add ("/adaptive/properties", test_properties);
