@@ -22,6 +22,8 @@
 #include <gaio/loop/gaio-drive.h>
 #include <gaio/loop/gaio-fd-handler.h>
 #include <gaio/loop/gaio-io-thread.h>
+#include <gaio/loop/gaio-main-loop.h>
+#include <gaio/loop/gaio-poll-set.h>
 #include <gaio/loop/gaio-signal.h>
 #include <gaio/loop/gaio-timer.h>
 #include <gaio/loop/gaio-waiter.h>

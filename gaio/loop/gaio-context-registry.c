@@ -66,18 +66,47 @@ gaio_context_unregister (GMainContext *main_context)
 }
 
 static GaioContext *
-new_attached_locked (GMainContext *main_context)
+new_attached_locked (GMainContext *main_context, GError **error)
 {
-  g_autoptr (GError) error = NULL;
-  GaioContext *context = gaio_context_new (&error);
+  GaioContext *context = gaio_context_new (error);
 
   if (context == NULL)
-    {
-      gaio_debug (LOOP, "no context: %s", error->message);
-      return NULL;
-    }
+    return NULL;
   g_source_attach (gaio_core_get_source (gaio_context_get_core (context)), main_context);
   registry_add_locked (main_context, context);
+  return context;
+}
+
+static GaioContext *
+get_default (GError **error)
+{
+  GaioContext *context;
+
+  g_rec_mutex_lock (&registry_lock);
+  if (default_context == NULL)
+    default_context = registry_lookup_locked (g_main_context_default ());
+  if (default_context == NULL)
+    default_context = new_attached_locked (g_main_context_default (), error);
+  context = default_context;
+  g_rec_mutex_unlock (&registry_lock);
+  return context;
+}
+
+GaioContext *
+gaio_context_ref_for_main_context (GMainContext *main_context, GError **error)
+{
+  GaioContext *context;
+
+  if (main_context == g_main_context_default ())
+    {
+      context = get_default (error);
+      return context != NULL ? g_object_ref (context) : NULL;
+    }
+  g_rec_mutex_lock (&registry_lock);
+  context = registry_lookup_locked (main_context);
+  if (context == NULL)
+    context = new_attached_locked (main_context, error);
+  g_rec_mutex_unlock (&registry_lock);
   return context;
 }
 
@@ -95,15 +124,11 @@ new_attached_locked (GMainContext *main_context)
 GaioContext *
 gaio_context_get_default (void)
 {
-  GaioContext *context;
+  g_autoptr (GError) error = NULL;
+  GaioContext *context = get_default (&error);
 
-  g_rec_mutex_lock (&registry_lock);
-  if (default_context == NULL)
-    default_context = registry_lookup_locked (g_main_context_default ());
-  if (default_context == NULL)
-    default_context = new_attached_locked (g_main_context_default ());
-  context = default_context;
-  g_rec_mutex_unlock (&registry_lock);
+  if (context == NULL)
+    gaio_debug (LOOP, "no context: %s", error->message);
   return context;
 }
 
@@ -124,20 +149,15 @@ gaio_context_ref_thread_default (void)
 {
   GMainContext *main_context = g_main_context_get_thread_default ();
   GaioContext *context = g_private_get (&thread_default);
+  g_autoptr (GError) error = NULL;
 
   if (context != NULL)
     return g_object_ref (context);
-  if (main_context == NULL || main_context == g_main_context_default ())
-    {
-      context = gaio_context_get_default ();
-      return context != NULL ? g_object_ref (context) : NULL;
-    }
-
-  g_rec_mutex_lock (&registry_lock);
-  context = registry_lookup_locked (main_context);
+  if (main_context == NULL)
+    main_context = g_main_context_default ();
+  context = gaio_context_ref_for_main_context (main_context, &error);
   if (context == NULL)
-    context = new_attached_locked (main_context);
-  g_rec_mutex_unlock (&registry_lock);
+    gaio_debug (LOOP, "no context: %s", error->message);
   return context;
 }
 

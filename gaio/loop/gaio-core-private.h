@@ -118,6 +118,9 @@ void gaio_core_check_process (GaioCore *self);
 void gaio_core_flush (GaioCore *self);
 void gaio_core_wait (GaioCore *self, gint64 limit_ns);
 
+/* Before a wait: whether it would last, as far as the core knows. */
+bool gaio_core_may_sleep (GaioCore *self);
+
 /* Takes the driver away, if there is one. Thread: home, or any when nobody is that. */
 void gaio_core_end_driver (GaioCore *self);
 
@@ -133,6 +136,10 @@ GaioRing *gaio_core_ensure_ring (GaioCore *self);
 
 /* Thread: any. The core of a context. */
 GaioCore *gaio_context_get_core (GaioContext *self);
+
+/* Thread: any. The context that is attached to `main_context`, made and attached when there is none
+ * yet; NULL when the process is out of file descriptors. */
+GaioContext *gaio_context_ref_for_main_context (GMainContext *main_context, GError **error);
 
 /* Thread: any. A context that was registered for `main_context` is gone. */
 void gaio_context_unregister (GMainContext *main_context);

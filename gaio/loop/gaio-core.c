@@ -418,6 +418,12 @@ gaio_core_wait (Core *core, gint64 limit_ns)
   wait_for (core, limit_ns, get_groups (core, 0));
 }
 
+bool
+gaio_core_may_sleep (Core *core)
+{
+  return !gaio_waker_is_notified (core->waker) && get_timeout_ns (core) != 0;
+}
+
 static void
 submit (Core *core)
 {

@@ -144,7 +144,7 @@ function _init() {
     // Construction: an object that only a function of the library can make must not come into
     // being half.
 
-    for (const name of ['BottomHalf', 'EventNotifier', 'File', 'IOThread', 'Timer']) {
+    for (const name of ['BottomHalf', 'EventNotifier', 'File', 'IOThread', 'MainLoop', 'Timer']) {
         Gaio[name].prototype._init = function () {
             throw new TypeError(`Gaio: make a Gaio.${name} with one of its functions`);
         };

@@ -19,6 +19,7 @@ An operation is awaited in the thread that started it. Nothing here runs in any 
 except the function that is given to ``Gaio.ThreadPool.run``.
 """
 
+from gi._ossighelper import register_sigint_fallback, wakeup_on_signal
 from gi.module import get_introspection_module
 from gi.repository import GObject
 
@@ -90,6 +91,18 @@ def _adapt_constructors():
     _Gaio.Context.__init__ = init_context
 
 
+def _adapt_main_loop():
+    """Ctrl+C ends a loop and raises KeyboardInterrupt, as it does with GLib's."""
+    run_raw = _Gaio.MainLoop.run
+
+    def run(self):
+        """Runs the main context until quit() is called."""
+        with register_sigint_fallback(self.quit), wakeup_on_signal():
+            run_raw(self)
+
+    _Gaio.MainLoop.run = run
+
+
 class _Job:
     """A Python function on its way through a thread of the pool, and what came of it."""
 
@@ -125,5 +138,6 @@ _run_in_pool.__qualname__ = "ThreadPool.run"
 
 _adapt_namespace()
 _adapt_constructors()
+_adapt_main_loop()
 _Gaio.ThreadPool.run = _run_in_pool
 _file.adapt()
