@@ -4,7 +4,7 @@
 /**
  * GaioIOThread:
  *
- * A thread that runs a [class@Gaio.Context], and on request a [struct@GLib.MainContext] beside it.
+ * A thread that runs a [class@Gaio.Context], and on request a [struct@GLib.MainContext] with it.
  *
  * The thread starts with the object. It is what asynchronous work needs that must not depend on
  * the main thread: a media pipeline, a server.
@@ -12,20 +12,27 @@
  * This is QEMU's IOThread.
  */
 
-/* The thread polls the context. Once somebody has asked for the GMainContext, the context is
- * attached to that and the thread runs its main loop instead. The end is a one-shot bottom half,
- * which stops whichever of the two is running. */
+/* The thread polls the context. Once somebody has asked for the GMainContext, the context drives
+ * that and the thread iterates it instead: the same waits with the same adaptive polling and the
+ * same deadlines, which see to GLib's sources too. The end is a one-shot bottom half, which either
+ * of the two runs. */
 
 #include "config.h"
 
 #include <stdatomic.h>
 
+#include <gaio/base/gaio-debug-private.h>
 #include <gaio/loop/gaio-context-private.h>
+#include <gaio/loop/gaio-core-private.h>
+#include <gaio/loop/gaio-drive.h>
 #include <gaio/loop/gaio-io-thread.h>
 
 /* For what the last bottom halves have brought about. It has an end, since a bottom half that
  * schedules itself, or a descriptor that nobody drains, would keep the thread for ever. */
 #define LAST_TURNS 16
+
+/* QEMU's figure for its I/O threads: NVMe requests take 16 to 32 us. */
+#define POLL_MAX_NS 32768
 
 /* What the thread holds, as it may end after the object: when the last reference is dropped in the
  * thread itself. */
@@ -37,47 +44,96 @@ typedef struct
   atomic_int refs;
   atomic_bool running;
 
-  GMutex lock;
-  GCond started_cond;
+  GMainContext *_Atomic main_context; /* set once; NULL: nobody has asked for it */
 
-  /* under the lock; the two pointers are set once */
+  GMutex lock; /* of the one that makes the main context, and: */
+  GCond started_cond;
   bool started;
-  GMainContext *main_context;
-  GMainLoop *main_loop;
+
+  /* the thread itself */
+  GThread *thread;
+  bool runs_main_context;
 } Shared;
 
 struct _GaioIOThread
 {
   GObject parent_instance;
 
-  Shared *shared;  /* immutable */
+  /* immutable */
+  char *name;
+  Shared *shared; /* NULL only when the construction failed */
+
   GThread *thread; /* NULL once it has been stopped */
 };
 
-G_DEFINE_FINAL_TYPE (GaioIOThread, gaio_io_thread, G_TYPE_OBJECT)
+enum
+{
+  PROP_NAME = 1,
+  PROP_CONTEXT,
+  N_PROPS,
+};
+
+static GParamSpec *properties[N_PROPS];
+
+static void gaio_io_thread_initable_init (GInitableIface *iface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (GaioIOThread,
+                               gaio_io_thread,
+                               G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE,
+                                                      gaio_io_thread_initable_init))
 
 static void
 shared_unref (Shared *self)
 {
+  GMainContext *main_context;
+
   if (atomic_fetch_sub_explicit (&self->refs, 1, memory_order_acq_rel) != 1)
     return;
-  g_clear_pointer (&self->main_loop, g_main_loop_unref);
   g_clear_object (&self->context);
-  g_clear_pointer (&self->main_context, g_main_context_unref);
+  main_context = atomic_load (&self->main_context);
+  g_clear_pointer (&main_context, g_main_context_unref);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->started_cond);
   g_free (self);
 }
 
-static GMainLoop *
-get_main_loop (Shared *self)
+/* Requests and jobs are the thread's to end, and so is what was scheduled before the stop. */
+static void
+end_by_hand (Shared *self)
 {
-  GMainLoop *main_loop;
+  gaio_context_drain (self->context);
+  for (int i = 0; i < LAST_TURNS && gaio_context_poll (self->context, FALSE); i++)
+    ;
+}
 
-  g_mutex_lock (&self->lock);
-  main_loop = self->main_loop;
-  g_mutex_unlock (&self->lock);
-  return main_loop;
+/* From here on the main context is the thread's own, or else g_main_context_invoke() would call its
+ * function in another one; and tasks that begin in the thread end in it. */
+static void
+take_main_context (gpointer user_data)
+{
+  Shared *self = user_data;
+
+  /* Once the thread has ended, others may run the context. */
+  if (self->runs_main_context || g_thread_self () != self->thread)
+    return;
+  g_main_context_push_thread_default (atomic_load (&self->main_context));
+  self->runs_main_context = true;
+}
+
+static void
+run_main_context (Shared *self)
+{
+  GaioCore *core = gaio_context_get_core (self->context);
+  GMainContext *main_context = atomic_load (&self->main_context);
+
+  while (atomic_load (&self->running) || atomic_load (&core->work) > 0)
+    g_main_context_iteration (main_context, TRUE);
+  /* Not until the first that finds nothing: GLib does nothing either in one whose descriptors have
+   * changed, as they do when a context begins to drive. */
+  for (int i = 0; i < LAST_TURNS; i++)
+    g_main_context_iteration (main_context, FALSE);
+  g_main_context_pop_thread_default (main_context);
 }
 
 static gpointer
@@ -85,32 +141,19 @@ thread_main (gpointer data)
 {
   Shared *self = data;
 
+  self->thread = g_thread_self ();
   gaio_context_set_thread_default (self->context);
   g_mutex_lock (&self->lock);
   self->started = true;
   g_cond_signal (&self->started_cond);
   g_mutex_unlock (&self->lock);
 
-  while (atomic_load (&self->running))
-    {
-      GMainLoop *main_loop = get_main_loop (self);
-
-      if (main_loop == NULL)
-        gaio_context_poll (self->context, TRUE);
-      else
-        {
-          GMainContext *main_context = g_main_loop_get_context (main_loop);
-
-          g_main_context_push_thread_default (main_context);
-          g_main_loop_run (main_loop);
-          g_main_context_pop_thread_default (main_context);
-        }
-    }
-
-  /* Requests and jobs are the thread's to end, and so is what was scheduled before the stop. */
-  gaio_context_drain (self->context);
-  for (int i = 0; i < LAST_TURNS && gaio_context_poll (self->context, FALSE); i++)
-    ;
+  while (atomic_load (&self->running) && !self->runs_main_context)
+    gaio_context_poll (self->context, TRUE);
+  if (!self->runs_main_context)
+    end_by_hand (self);
+  if (self->runs_main_context)
+    run_main_context (self);
   gaio_context_leave (self->context);
   gaio_context_set_thread_default (NULL);
   shared_unref (self);
@@ -121,11 +164,8 @@ static void
 quit (gpointer user_data)
 {
   Shared *self = user_data;
-  GMainLoop *main_loop = get_main_loop (self);
 
   atomic_store (&self->running, false);
-  if (main_loop != NULL)
-    g_main_loop_quit (main_loop);
 }
 
 static void
@@ -142,13 +182,69 @@ gaio_io_thread_finalize (GObject *object)
   else if (self->thread != NULL)
     gaio_io_thread_stop (self);
   g_clear_pointer (&self->shared, shared_unref);
+  g_free (self->name);
   G_OBJECT_CLASS (gaio_io_thread_parent_class)->finalize (object);
+}
+
+static void
+gaio_io_thread_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GaioIOThread *self = GAIO_IO_THREAD (object);
+
+  switch (id)
+    {
+    case PROP_NAME:
+      g_value_set_string (value, self->name);
+      break;
+    case PROP_CONTEXT:
+      g_value_set_object (value, gaio_io_thread_get_context (self));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+gaio_io_thread_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  GaioIOThread *self = GAIO_IO_THREAD (object);
+
+  switch (id)
+    {
+    case PROP_NAME:
+      self->name = g_value_dup_string (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
 }
 
 static void
 gaio_io_thread_class_init (GaioIOThreadClass *klass)
 {
-  G_OBJECT_CLASS (klass)->finalize = gaio_io_thread_finalize;
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->finalize = gaio_io_thread_finalize;
+  object_class->get_property = gaio_io_thread_get_property;
+  object_class->set_property = gaio_io_thread_set_property;
+
+  /**
+   * GaioIOThread:name: (getter get_name)
+   *
+   * A name for the thread, of which debuggers show 15 bytes.
+   */
+  properties[PROP_NAME] =
+      g_param_spec_string ("name", NULL, NULL, NULL,
+                           G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioIOThread:context: (getter get_context)
+   *
+   * The context that the thread runs.
+   */
+  properties[PROP_CONTEXT] = g_param_spec_object ("context", NULL, NULL, GAIO_TYPE_CONTEXT,
+                                                  G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 
 static void
@@ -156,12 +252,55 @@ gaio_io_thread_init (GaioIOThread *self)
 {
 }
 
+static gboolean
+gaio_io_thread_initable_real_init (GInitable *initable, GCancellable *cancellable, GError **error)
+{
+  GaioIOThread *self = GAIO_IO_THREAD (initable);
+  g_autoptr (GaioContext) context = NULL;
+  Shared *shared;
+
+  if (self->shared != NULL)
+    return TRUE;
+  context = gaio_context_new (error);
+  if (context == NULL)
+    return FALSE;
+  gaio_context_set_poll_max_ns (context, POLL_MAX_NS);
+  shared = g_new0 (Shared, 1);
+  atomic_init (&shared->refs, 2);
+  atomic_init (&shared->running, true);
+  g_mutex_init (&shared->lock);
+  g_cond_init (&shared->started_cond);
+  shared->context = g_steal_pointer (&context);
+
+  self->thread =
+      g_thread_try_new (self->name != NULL ? self->name : "gaio", thread_main, shared, error);
+  if (self->thread == NULL)
+    {
+      atomic_store (&shared->refs, 1);
+      shared_unref (shared);
+      return FALSE;
+    }
+  self->shared = shared;
+  g_mutex_lock (&shared->lock);
+  while (!shared->started)
+    g_cond_wait (&shared->started_cond, &shared->lock);
+  g_mutex_unlock (&shared->lock);
+  return TRUE;
+}
+
+static void
+gaio_io_thread_initable_init (GInitableIface *iface)
+{
+  iface->init = gaio_io_thread_initable_real_init;
+}
+
 /**
  * gaio_io_thread_new:
  * @name: (nullable): a name for the thread, of which debuggers show 15 bytes
  * @error: return location for an error
  *
- * Starts a thread that runs a new context, and waits until it does.
+ * Starts a thread that runs a new context, and waits until it does. The context polls before it
+ * sleeps, for 32 microseconds at most: see [property@Gaio.Context:poll-max-ns].
  *
  * Thread: any.
  *
@@ -171,35 +310,29 @@ gaio_io_thread_init (GaioIOThread *self)
 GaioIOThread *
 gaio_io_thread_new (const char *name, GError **error)
 {
-  g_autoptr (GaioIOThread) self = g_object_new (GAIO_TYPE_IO_THREAD, NULL);
-  g_autoptr (GaioContext) context = gaio_context_new (error);
-  Shared *shared;
-
-  if (context == NULL)
-    return NULL;
-  shared = g_new0 (Shared, 1);
-  atomic_init (&shared->refs, 2);
-  atomic_init (&shared->running, true);
-  g_mutex_init (&shared->lock);
-  g_cond_init (&shared->started_cond);
-  shared->context = g_steal_pointer (&context);
-  self->shared = shared;
-
-  self->thread = g_thread_try_new (name != NULL ? name : "gaio", thread_main, shared, error);
-  if (self->thread == NULL)
-    {
-      shared_unref (shared);
-      return NULL;
-    }
-  g_mutex_lock (&shared->lock);
-  while (!shared->started)
-    g_cond_wait (&shared->started_cond, &shared->lock);
-  g_mutex_unlock (&shared->lock);
-  return g_steal_pointer (&self);
+  return g_initable_new (GAIO_TYPE_IO_THREAD, NULL, error, "name", name, NULL);
 }
 
 /**
- * gaio_io_thread_get_context:
+ * gaio_io_thread_get_name: (get-property name)
+ * @self: an I/O thread
+ *
+ * Gets the name of the thread.
+ *
+ * Thread: any.
+ *
+ * Returns: (transfer none) (nullable): the name
+ */
+const char *
+gaio_io_thread_get_name (GaioIOThread *self)
+{
+  g_return_val_if_fail (GAIO_IS_IO_THREAD (self), NULL);
+
+  return self->name;
+}
+
+/**
+ * gaio_io_thread_get_context: (get-property context)
  * @self: an I/O thread
  *
  * Gets the context that the thread runs.
@@ -213,7 +346,23 @@ gaio_io_thread_get_context (GaioIOThread *self)
 {
   g_return_val_if_fail (GAIO_IS_IO_THREAD (self), NULL);
 
-  return self->shared->context;
+  return self->shared != NULL ? self->shared->context : NULL;
+}
+
+/* The context drives it from the beginning, or it is at least attached to it. */
+static GMainContext *
+make_main_context (GaioContext *context)
+{
+  GMainContext *main_context = g_main_context_new ();
+  g_autoptr (GError) error = NULL;
+
+  if (!gaio_context_drive (context, main_context, &error))
+    {
+      gaio_debug (LOOP, "an I/O thread waits as GLib does: %s", error->message);
+      if (gaio_core_get_main_context (gaio_context_get_core (context)) == NULL)
+        gaio_context_attach (context, main_context);
+    }
+  return main_context;
 }
 
 /**
@@ -221,7 +370,8 @@ gaio_io_thread_get_context (GaioIOThread *self)
  * @self: an I/O thread
  *
  * Gets a main context that the thread runs, for what needs one: GLib sources, and asynchronous
- * functions called in the thread, whose results come there. It is made by the first call.
+ * functions called in the thread, whose results come there. It is made by the first call; the
+ * thread's context drives it ([method@Gaio.Context.drive]) and works on as before.
  *
  * Thread: any.
  *
@@ -230,21 +380,28 @@ gaio_io_thread_get_context (GaioIOThread *self)
 GMainContext *
 gaio_io_thread_get_main_context (GaioIOThread *self)
 {
+  GMainContext *main_context;
+  bool made = false;
   Shared *shared;
 
   g_return_val_if_fail (GAIO_IS_IO_THREAD (self), NULL);
 
   shared = self->shared;
   g_mutex_lock (&shared->lock);
-  if (shared->main_loop == NULL)
+  main_context = atomic_load (&shared->main_context);
+  if (main_context == NULL)
     {
-      shared->main_context = g_main_context_new ();
-      gaio_context_attach (shared->context, shared->main_context);
-      shared->main_loop = g_main_loop_new (shared->main_context, FALSE);
-      gaio_context_notify (shared->context);
+      main_context = make_main_context (shared->context);
+      atomic_store (&shared->main_context, main_context);
+      made = true;
     }
   g_mutex_unlock (&shared->lock);
-  return shared->main_context;
+  /* Before anything else that the caller has done there. */
+  if (gaio_context_is_home (shared->context))
+    take_main_context (shared);
+  else if (made)
+    gaio_context_invoke (shared->context, take_main_context, shared, NULL);
+  return main_context;
 }
 
 /**

@@ -15,6 +15,9 @@ GAIO_AVAILABLE_IN_1_0
 GaioIOThread *gaio_io_thread_new (const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 GAIO_AVAILABLE_IN_1_0
+const char *gaio_io_thread_get_name (GaioIOThread *self);
+
+GAIO_AVAILABLE_IN_1_0
 GaioContext *gaio_io_thread_get_context (GaioIOThread *self);
 
 GAIO_AVAILABLE_IN_1_0

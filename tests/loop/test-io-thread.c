@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "gaio-test.h"
+#include "stats.h"
 
 #define N_QUEUED 1000
 #define N_THREADS 5
@@ -250,12 +250,8 @@ test_stop_endless (void)
       if (i == 1)
         gaio_io_thread_get_main_context (thread);
       gaio_event_notifier_set (notifier);
-      gaio_context_set_fd_handlers (context,
-                                    gaio_event_notifier_get_fd (notifier),
-                                    &handlers,
-                                    &fd,
-                                    NULL,
-                                    NULL);
+      gaio_context_set_fd_handlers (context, gaio_event_notifier_get_fd (notifier), &handlers, &fd,
+                                    NULL, NULL);
       bh.bh = gaio_bottom_half_new (context, on_endless, &bh, NULL);
       gaio_bottom_half_schedule (bh.bh);
       while (atomic_load (&bh.n) < 10 || atomic_load (&fd.n) < 10)
@@ -411,6 +407,172 @@ test_main_context_race (void)
     }
 }
 
+static gboolean
+on_timeout (gpointer data)
+{
+  deliver (data);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_invoked (gpointer data)
+{
+  deliver (data);
+  return G_SOURCE_REMOVE;
+}
+
+/* What GLib's own sources and functions do there. */
+static void
+test_glib (void)
+{
+  GaioIOThread *thread = make_thread ("gaio-test");
+  GMainContext *main_context = gaio_io_thread_get_main_context (thread);
+  GSource *timeout = g_timeout_source_new (1);
+  Mailbox ticks = { 0 };
+  Mailbox box = { 0 };
+  GThread *home;
+
+  g_source_set_callback (timeout, on_timeout, &ticks, NULL);
+  g_source_attach (timeout, main_context);
+  wait_for (&ticks, 3);
+  home = ticks.thread;
+  g_assert_true (home != g_thread_self ());
+  for (int i = 1; i <= 200; i++)
+    {
+      g_main_context_invoke (main_context, on_invoked, &box);
+      if (i % 3 == 0)
+        wait_for (&box, i);
+      g_assert_true (box.thread == NULL || box.thread == home);
+    }
+  wait_for (&box, 200);
+  wait_for (&ticks, ticks.n + 3);
+  g_source_destroy (timeout);
+  g_source_unref (timeout);
+  gaio_io_thread_stop (thread);
+  g_object_unref (thread);
+}
+
+/* Which were there before the stop, of both kinds. */
+static void
+test_stop_main_context (void)
+{
+  for (int i = 0; i < 20; i++)
+    {
+      GaioIOThread *thread = make_thread ("gaio-test");
+      GMainContext *main_context = gaio_io_thread_get_main_context (thread);
+      Mailbox box = { 0 };
+      int n = 0;
+
+      for (int j = 0; j < N_QUEUED; j++)
+        gaio_context_invoke (gaio_io_thread_get_context (thread), count, &n, NULL);
+      gaio_context_invoke (gaio_io_thread_get_context (thread), start_task, &box, NULL);
+      attach_source (main_context, &box);
+      gaio_io_thread_stop (thread);
+      g_assert_cmpint (n, ==, N_QUEUED);
+      g_assert_cmpint (box.n, ==, 2);
+      g_object_unref (thread);
+    }
+}
+
+/* Nobody runs it any more; the caller may. */
+static void
+test_main_context_after_stop (void)
+{
+  GaioIOThread *thread = make_thread ("gaio-test");
+  GMainContext *main_context;
+  Mailbox box = { 0 };
+
+  gaio_io_thread_stop (thread);
+  main_context = g_main_context_ref (gaio_io_thread_get_main_context (thread));
+  attach_source (main_context, &box);
+  while (box.n == 0)
+    g_main_context_iteration (main_context, TRUE);
+  g_object_unref (thread);
+  g_main_context_unref (main_context);
+}
+
+typedef struct
+{
+  GaioContext *context;
+  Mailbox box;
+  guint64 n_polls;
+  guint64 n_hits;
+} Stats;
+
+static void
+look_at_stats (gpointer data)
+{
+  Stats *self = data;
+
+  self->n_polls = get_stat (self->context, "polls");
+  self->n_hits = get_stat (self->context, "poll-hits");
+  deliver (&self->box);
+}
+
+static void
+get_stats (Stats *self)
+{
+  gaio_context_invoke (self->context, look_at_stats, self, NULL);
+  wait_for (&self->box, self->box.n + 1);
+}
+
+/* It polls before it sleeps, and goes on doing so once it has a main context. */
+static void
+test_adaptive (void)
+{
+  for (int i = 0; i < 2; i++)
+    {
+      GaioIOThread *thread = make_thread ("gaio-test");
+      GaioContext *context = gaio_io_thread_get_context (thread);
+      g_autoptr (GaioEventNotifier) notifier = gaio_event_notifier_new (NULL);
+      Stats before = { .context = context };
+      Stats after = { .context = context };
+      Mailbox box = { 0 };
+      int n = 0;
+
+      g_assert_cmpint (gaio_context_get_poll_max_ns (context), ==, 32768);
+      /* So long that even a slow machine makes it. */
+      gaio_context_set_poll_max_ns (context, 20 * 1000 * 1000);
+      gaio_context_set_event_notifier (context, notifier, deliver, &box, NULL, NULL);
+      if (i == 1)
+        {
+          Mailbox ready = { 0 };
+
+          attach_source (gaio_io_thread_get_main_context (thread), &ready);
+          wait_for (&ready, 1);
+        }
+      get_stats (&before);
+      do
+        {
+          for (int j = 0; j < 20; j++)
+            {
+              g_usleep (50);
+              gaio_event_notifier_set (notifier);
+              wait_for (&box, ++n);
+            }
+          get_stats (&after);
+        }
+      while (after.n_polls <= before.n_polls || after.n_hits <= before.n_hits);
+      gaio_context_remove_fd_handler (context, gaio_event_notifier_get_fd (notifier));
+      gaio_io_thread_stop (thread);
+      g_object_unref (thread);
+    }
+}
+
+static void
+test_properties (void)
+{
+  GaioIOThread *thread = make_thread ("gaio-test");
+  g_autoptr (GaioContext) context = NULL;
+  g_autofree char *name = NULL;
+
+  g_object_get (thread, "name", &name, "context", &context, NULL);
+  g_assert_cmpstr (name, ==, "gaio-test");
+  g_assert_cmpstr (gaio_io_thread_get_name (thread), ==, "gaio-test");
+  g_assert_true (context == gaio_io_thread_get_context (thread));
+  g_object_unref (thread);
+}
+
 /* ---- several ---- */
 
 typedef struct
@@ -465,8 +627,7 @@ test_travellers (void)
       gaio_context_invoke (world.contexts[i % N_THREADS], hop, &travellers[i], NULL);
     }
   wait_for (&world.box, G_N_ELEMENTS (travellers));
-  g_assert_cmpint (atomic_load (&world.hops),
-                   ==,
+  g_assert_cmpint (atomic_load (&world.hops), ==,
                    (int) G_N_ELEMENTS (travellers) * world.per_traveller);
   /* All of them, before any context goes: the last hop may not have returned from its call. */
   for (int i = 0; i < N_THREADS; i++)
@@ -554,6 +715,11 @@ main (int argc, char **argv)
   gaio_test_add ("/io-thread/stop-endless", test_stop_endless);
   gaio_test_add ("/io-thread/foreign", test_foreign);
   gaio_test_add ("/io-thread/main-context", test_main_context);
+  gaio_test_add ("/io-thread/glib", test_glib);
+  gaio_test_add ("/io-thread/stop-main-context", test_stop_main_context);
+  gaio_test_add ("/io-thread/main-context-after-stop", test_main_context_after_stop);
+  gaio_test_add ("/io-thread/adaptive", test_adaptive);
+  gaio_test_add ("/io-thread/properties", test_properties);
   gaio_test_add ("/io-thread/main-context-race", test_main_context_race);
   gaio_test_add ("/io-thread/travellers", test_travellers);
   gaio_test_add ("/io-thread/lifecycle", test_lifecycle);
