@@ -449,7 +449,7 @@ set_error (GError **error, int errnum, int signo, const char *detail)
  * an instance that has come and not been seen yet.
  *
  * Of the standard signals several that come before the loop sees them are one; real-time signals
- * are all there, in their order.
+ * are all there, and in their order if all threads block them.
  *
  * The signal is blocked in the calling thread, which is to run the context for as long as it has
  * signals. It does not matter whether other threads block it.
