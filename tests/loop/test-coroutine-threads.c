@@ -208,6 +208,123 @@ ping_pong (void)
   stop_threads ();
 }
 
+/* A wake that is still in the queue of a home that the coroutine has left follows it. */
+typedef struct
+{
+  GaioCoroutine *coroutine;
+  GThread *thread;
+  int step;
+} Follow;
+
+static void
+move_and_yield (gpointer data)
+{
+  Follow *self = data;
+
+  gaio_coroutine_move (contexts[0]);
+  g_atomic_int_set (&self->step, 1);
+  gaio_coroutine_yield ();
+  self->thread = g_thread_self ();
+  g_atomic_int_set (&self->step, 2);
+}
+
+static void
+wait_for_step (Follow *self, int step)
+{
+  while (g_atomic_int_get (&self->step) < step)
+    g_usleep (100);
+}
+
+static void
+follow (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GaioContext) context = gaio_context_new (&error);
+  Follow self = { 0 };
+
+  start_threads ();
+  self.coroutine = gaio_coroutine_new (context, move_and_yield, &self, on_ended, &error);
+  g_assert_no_error (error);
+  gaio_coroutine_wake (self.coroutine);
+  gaio_coroutine_enter (self.coroutine);
+  wait_for_step (&self, 1);
+  gaio_coroutine_wake (self.coroutine);
+  g_usleep (1000);
+  g_assert_cmpint (g_atomic_int_get (&self.step), ==, 1);
+  gaio_context_poll (context, FALSE);
+  wait_for_step (&self, 2);
+  g_assert_true (self.thread != g_thread_self ());
+  wait_for_ends (1);
+  gaio_coroutine_unref (self.coroutine);
+  stop_threads ();
+}
+
+/* What it has of the context that it leaves is not needed when that ends. */
+static void
+sleep_move_sleep (gpointer data)
+{
+  Follow *self = data;
+
+  g_assert_true (gaio_coroutine_sleep_ns (1000));
+  gaio_coroutine_move (contexts[0]);
+  g_atomic_int_set (&self->step, 1);
+  gaio_coroutine_yield ();
+  g_assert_true (gaio_coroutine_sleep_ns (1000));
+  g_atomic_int_set (&self->step, 2);
+}
+
+static void
+left_behind (void)
+{
+  g_autoptr (GError) error = NULL;
+  GaioContext *context = gaio_context_new (&error);
+  Follow self = { 0 };
+
+  start_threads ();
+  self.coroutine = gaio_coroutine_new (context, sleep_move_sleep, &self, on_ended, &error);
+  g_assert_no_error (error);
+  gaio_coroutine_enter (self.coroutine);
+  while (g_atomic_int_get (&self.step) == 0)
+    gaio_context_poll (context, FALSE);
+  g_object_unref (context);
+  gaio_coroutine_wake (self.coroutine);
+  wait_for_step (&self, 2);
+  wait_for_ends (1);
+  gaio_coroutine_unref (self.coroutine);
+  stop_threads ();
+}
+
+/* One that blocks its own thread does not hold up those of others that it has woken. */
+static void
+set_step (gpointer data)
+{
+  g_atomic_int_set (&((Follow *) data)->step, 1);
+}
+
+static void
+wake_and_block (gpointer data)
+{
+  Follow *self = data;
+
+  gaio_coroutine_wake (self->coroutine);
+  wait_for_step (self, 1);
+}
+
+static void
+woken_at_once (void)
+{
+  g_autoptr (GError) error = NULL;
+  Follow self = { 0 };
+
+  start_threads ();
+  self.coroutine = gaio_coroutine_new (contexts[1], set_step, &self, on_ended, &error);
+  g_assert_no_error (error);
+  gaio_coroutine_unref (begin (contexts[0], wake_and_block, &self));
+  wait_for_ends (2);
+  gaio_coroutine_unref (self.coroutine);
+  stop_threads ();
+}
+
 /* ---- locks ---- */
 
 typedef struct
@@ -433,6 +550,9 @@ main (int argc, char **argv)
   gaio_test_add ("/coroutine-threads/lifecycle", lifecycle);
   gaio_test_add ("/coroutine-threads/schedule", schedule);
   gaio_test_add ("/coroutine-threads/ping-pong", ping_pong);
+  gaio_test_add ("/coroutine-threads/follow", follow);
+  gaio_test_add ("/coroutine-threads/left-behind", left_behind);
+  gaio_test_add ("/coroutine-threads/woken-at-once", woken_at_once);
   gaio_test_add ("/coroutine-threads/mutex/contended", contended);
   gaio_test_add ("/coroutine-threads/mutex/handoff", handoff);
   gaio_test_add ("/coroutine-threads/mutex/baseline", baseline);

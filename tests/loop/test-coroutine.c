@@ -315,17 +315,27 @@ round_upwards (gpointer data)
   g_assert_cmpint (fegetround (), ==, FE_UPWARD);
 }
 
+static double
+get_third (void)
+{
+  volatile double third = 1.0;
+
+  third /= 3;
+  return third;
+}
+
 static void
 floating_point (GaioTestLoop *loop)
 {
-  double value = 0;
+  double value = 0, nearest = get_third ();
   g_autoptr (GaioCoroutine) coroutine = make (loop->context, round_upwards, &value);
 
   gaio_coroutine_enter (coroutine);
   g_assert_cmpint (fegetround (), ==, FE_TONEAREST);
+  g_assert_true (get_third () == nearest);
   gaio_coroutine_enter (coroutine);
   g_assert_cmpint (fegetround (), ==, FE_TONEAREST);
-  g_assert_true (value > 1.0 / 3);
+  g_assert_true (value > nearest);
 }
 
 /* ---- waking ---- */
@@ -611,6 +621,34 @@ sleeping (GaioTestLoop *loop)
   g_assert_false (long_one.passed);
 }
 
+static GaioCoQueue quiet_queue;
+
+static void
+sleep_and_queue (gpointer data)
+{
+  g_assert_false (gaio_coroutine_sleep_ns (2000000));
+  ++*(int *) data;
+  gaio_co_queue_wait (&quiet_queue, NULL);
+  ++*(int *) data;
+}
+
+/* What it was woken from does not end its next wait. */
+static void
+woken_from_sleep (GaioTestLoop *loop)
+{
+  int n = 0;
+  g_autoptr (GaioCoroutine) coroutine = make (loop->context, sleep_and_queue, &n);
+
+  gaio_coroutine_enter (coroutine);
+  gaio_coroutine_enter (coroutine);
+  g_assert_cmpint (n, ==, 1);
+  g_usleep (3000);
+  gaio_test_settle (loop);
+  g_assert_cmpint (n, ==, 1);
+  g_assert_true (gaio_co_queue_wake_one (&quiet_queue));
+  gaio_test_turn_until (loop, &n, 2);
+}
+
 typedef struct
 {
   int fd;
@@ -734,6 +772,7 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/coroutine/long-chain", long_chain);
   gaio_test_add_loop_matrix ("/coroutine/wake-order", wake_order);
   gaio_test_add_loop_matrix ("/coroutine/sleep", sleeping);
+  gaio_test_add_loop_matrix ("/coroutine/sleep/woken", woken_from_sleep);
   gaio_test_add_loop_matrix ("/coroutine/wait-fd", waiting_for_fd);
   gaio_test_add_loop_matrix ("/coroutine/worker-thread-wake", worker_thread_wake);
   return g_test_run ();
