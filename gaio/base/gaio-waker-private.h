@@ -18,6 +18,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GaioWaker, gaio_waker_unref)
 /* Thread: any, and signal handlers. Call it after the work has been published. */
 void gaio_waker_notify (GaioWaker *self);
 
+/* Thread: home. Around an outermost turn: no other thread becomes the home in between, and a notify
+ * by this one is cheaper. Without these it is right as well. */
+void gaio_waker_begin_turn (GaioWaker *self);
+void gaio_waker_end_turn (GaioWaker *self);
+
 /* Thread: home. Between begin and end of sleep a notify writes the eventfd. begin returns false
  * when there is a notification already: then do not sleep, but still call end. Sleeps nest. */
 bool gaio_waker_begin_sleep (GaioWaker *self);

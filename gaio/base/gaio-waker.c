@@ -32,12 +32,18 @@
  * goes on to its own N2, or the loop is on its way to S2 or S4; so one sleep costs one write, not
  * one for each of a storm of notifiers.
  *
+ * H: the thread that is in a turn needs no N1 for what it publishes while `notified` is true. It
+ * does the next S4 itself, or hands the loop over to who does, and whoever made `notified` true
+ * does the N2. (Another thread must not: without an N1 to order it, its work may become visible
+ * only after the loop has looked.)
+ *
  * tests/base/waker.pml is this protocol for the model checker, with the mistakes one can make.
  *
  * Variables are used and not fences, because the thread sanitizer does not know fences. */
 
 #include "config.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include <gaio/base/gaio-waker-private.h>
@@ -51,6 +57,7 @@ struct _GaioWaker
   atomic_bool notified;
   atomic_int sleepers; /* written by the home thread only */
   GThread *_Atomic home;
+  _Atomic gulong turning; /* the thread that is in a turn, as pthread_self() has it, or 0 */
   _Atomic guint64 n_sent; /* wake-ups, each of which is a system call beside */
 
   /* home thread */
@@ -91,12 +98,28 @@ gaio_waker_unref (GaioWaker *self)
 void
 gaio_waker_notify (GaioWaker *self)
 {
+  /* H */
+  if (atomic_load_explicit (&self->notified, memory_order_relaxed) &&
+      atomic_load_explicit (&self->turning, memory_order_relaxed) == pthread_self ())
+    return;
   /* N1, N2 */
   if (!atomic_exchange (&self->notified, true) && atomic_load (&self->sleepers) > 0)
     {
       atomic_fetch_add_explicit (&self->n_sent, 1, memory_order_relaxed);
       gaio_event_notifier_set (self->notifier);
     }
+}
+
+void
+gaio_waker_begin_turn (GaioWaker *self)
+{
+  atomic_store_explicit (&self->turning, pthread_self (), memory_order_relaxed);
+}
+
+void
+gaio_waker_end_turn (GaioWaker *self)
+{
+  atomic_store_explicit (&self->turning, 0, memory_order_relaxed);
 }
 
 bool

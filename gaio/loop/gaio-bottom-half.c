@@ -23,7 +23,8 @@
  * consumer then takes the queue to end there, which is right because the producer's notification
  * of the waker comes after its second store.
  *
- * A node is in the queue at most once, which its `state` says. Each run of the queue ends at the
+ * A node is in the queue at most once, which its `state` says; the rest of that word is for whoever
+ * the node belongs to, so that one atomic operation changes both. Each run of the queue ends at the
  * node that was last when it began, so a node that schedules itself does not keep the turn from
  * going on; or when its slice is over, and the next run takes what is left first. Runs nest: an
  * inner run first consumes what the outer one has left, and marks the outer one as done when it
@@ -39,10 +40,15 @@
 #include <gaio/loop/gaio-bottom-half-private.h>
 #include <gaio/loop/gaio-context-parts-private.h>
 
+/* The state of a node. */
 enum
 {
   QUEUED = 1 << 0,
   IDLE = 1 << 1,
+  /* of those of GaioBottomHalf */
+  WANTED = 1 << 2,    /* scheduled and not cancelled */
+  DESTROYED = 1 << 3, /* never called again */
+  ORPHANED = 1 << 4,  /* the object is gone */
 };
 
 typedef struct _Run Run;
@@ -145,8 +151,9 @@ run_queue (GaioBhQueue *self, GaioSlice *slice, bool closing)
   self->interrupted = false;
   while (!run.done && (node = pop (self, &run)) != NULL)
     {
-      guint state = atomic_exchange (&node->state, 0);
+      guint state = atomic_fetch_and (&node->state, ~(guint) (QUEUED | IDLE | WANTED));
 
+      node->taken = state;
       if (state & IDLE)
         atomic_fetch_sub (&self->n_idle, 1);
       self->n_run++;
@@ -233,10 +240,11 @@ added (GaioBhQueue *self)
   return true;
 }
 
-bool
-gaio_bh_node_schedule (GaioBhNode *self, GaioBhQueue *queue)
+/* Queues the node, with `bits` set in its state. */
+static bool
+schedule (GaioBhNode *self, GaioBhQueue *queue, guint bits)
 {
-  guint state = atomic_fetch_or (&self->state, QUEUED);
+  guint state = atomic_fetch_or (&self->state, QUEUED | bits);
 
   if (!(state & QUEUED))
     {
@@ -254,16 +262,24 @@ gaio_bh_node_schedule (GaioBhNode *self, GaioBhQueue *queue)
 }
 
 bool
+gaio_bh_node_schedule (GaioBhNode *self, GaioBhQueue *queue)
+{
+  return schedule (self, queue, 0);
+}
+
+bool
 gaio_bh_node_schedule_idle (GaioBhNode *self, GaioBhQueue *queue)
 {
-  guint not_queued = 0;
+  guint state = atomic_load (&self->state);
 
   atomic_fetch_add (&queue->n_idle, 1);
-  if (!atomic_compare_exchange_strong (&self->state, &not_queued, QUEUED | IDLE))
-    {
-      atomic_fetch_sub (&queue->n_idle, 1);
-      return false;
-    }
+  do
+    if (state & QUEUED)
+      {
+        atomic_fetch_sub (&queue->n_idle, 1);
+        return false;
+      }
+  while (!atomic_compare_exchange_weak (&self->state, &state, state | QUEUED | IDLE));
   push (queue, self);
   /* A foreign loop has computed its wait already, and nobody does it again before that ends. */
   if (gaio_waker_is_home (queue->waker) && gaio_waker_is_asleep (queue->waker))
@@ -338,9 +354,10 @@ gaio_bh_queue_release (GaioBhQueue *self, GDestroyNotify notify, gpointer user_d
 
 /* The object */
 
-/* What the queue holds while the object may already be gone. It has a reference of its own for
- * the object, and one while it is in the queue. No GObject reference is taken for scheduling,
- * since that is not safe in a signal handler (toggle references of the language bindings). */
+/* What the queue holds while the object may already be gone. It is freed by the run of the queue
+ * that finds it orphaned; the last thing that the object does is to have it run. No GObject
+ * reference is taken for scheduling, since that is not safe in a signal handler (toggle references
+ * of the language bindings). */
 typedef struct
 {
   GaioBhNode node;
@@ -350,11 +367,6 @@ typedef struct
   GaioFunc func;
   gpointer user_data;
   GDestroyNotify notify;
-
-  /* atomic */
-  atomic_int refs;
-  atomic_bool wanted;    /* scheduled and not cancelled */
-  atomic_bool destroyed; /* never called again */
 
   /* home thread */
   guint running; /* calls of func that have not returned; nested turns make it more than one */
@@ -370,13 +382,23 @@ struct _GaioBottomHalf
 
 G_DEFINE_FINAL_TYPE (GaioBottomHalf, gaio_bottom_half, G_TYPE_OBJECT)
 
+/* Of a destroyed one that is in none of its calls. */
 static void
-core_unref (Core *core)
+core_end (Core *core, guint state)
 {
-  if (atomic_fetch_sub_explicit (&core->refs, 1, memory_order_acq_rel) != 1)
-    return;
-  gaio_bh_queue_unref (core->queue);
-  g_free (core);
+  /* Nobody schedules an orphan, and where it is in the queue all the same it ends when it comes
+   * out. One that is not orphaned may become that, and be freed, while its data is. */
+  bool is_last = state & ORPHANED && !(state & QUEUED);
+  bool released = core->released;
+
+  core->released = true;
+  if (!released && core->notify != NULL)
+    core->notify (core->user_data);
+  if (is_last)
+    {
+      gaio_bh_queue_unref (core->queue);
+      g_free (core);
+    }
 }
 
 static bool
@@ -384,8 +406,9 @@ core_run (GaioBhNode *node, bool closing)
 {
   Core *core = (Core *) node;
   bool ran = false;
+  guint state;
 
-  if (atomic_exchange (&core->wanted, false) && !closing && !atomic_load (&core->destroyed))
+  if (node->taken & WANTED && !(atomic_load (&node->state) & DESTROYED) && !closing)
     {
       core->running++;
       core->func (core->user_data);
@@ -394,23 +417,10 @@ core_run (GaioBhNode *node, bool closing)
     }
   /* Destroyed by its own callback: the data goes when the callback has returned, also when a
    * nested turn comes by here earlier. */
-  if (atomic_load (&core->destroyed) && !core->released && core->running == 0)
-    {
-      core->released = true;
-      if (core->notify != NULL)
-        core->notify (core->user_data);
-    }
-  core_unref (core);
+  state = atomic_load (&node->state);
+  if (state & DESTROYED && core->running == 0)
+    core_end (core, state);
   return ran;
-}
-
-static void
-core_schedule (Core *core, bool (*schedule) (GaioBhNode *, GaioBhQueue *))
-{
-  /* The reference of the queue is taken before the push, since the node may run at once. */
-  atomic_fetch_add_explicit (&core->refs, 1, memory_order_relaxed);
-  if (!schedule (&core->node, core->queue))
-    core_unref (core);
 }
 
 static void
@@ -420,8 +430,11 @@ gaio_bottom_half_finalize (GObject *object)
 
   if (self->core != NULL)
     {
-      gaio_bottom_half_destroy (self);
-      core_unref (self->core);
+      /* The core may be freed as soon as it is in the queue. */
+      GaioBhQueue *queue = gaio_bh_queue_ref (self->core->queue);
+
+      schedule (&self->core->node, queue, DESTROYED | ORPHANED);
+      gaio_bh_queue_unref (queue);
     }
   G_OBJECT_CLASS (gaio_bottom_half_parent_class)->finalize (object);
 }
@@ -468,7 +481,6 @@ gaio_bottom_half_new (GaioContext *context,
   core->func = func;
   core->user_data = user_data;
   core->notify = notify;
-  atomic_init (&core->refs, 1);
 
   self = g_object_new (GAIO_TYPE_BOTTOM_HALF, NULL);
   self->core = core;
@@ -487,10 +499,10 @@ gaio_bottom_half_new (GaioContext *context,
 void
 gaio_bottom_half_schedule (GaioBottomHalf *self)
 {
-  if (atomic_load (&self->core->destroyed))
-    return;
-  atomic_store (&self->core->wanted, true);
-  core_schedule (self->core, gaio_bh_node_schedule);
+  Core *core = self->core;
+
+  if (!(atomic_load (&core->node.state) & DESTROYED))
+    schedule (&core->node, core->queue, WANTED);
 }
 
 /**
@@ -505,12 +517,14 @@ gaio_bottom_half_schedule (GaioBottomHalf *self)
 void
 gaio_bottom_half_schedule_idle (GaioBottomHalf *self)
 {
+  Core *core;
+
   g_return_if_fail (GAIO_IS_BOTTOM_HALF (self));
 
-  if (atomic_load (&self->core->destroyed))
+  core = self->core;
+  if (atomic_fetch_or (&core->node.state, WANTED) & DESTROYED)
     return;
-  atomic_store (&self->core->wanted, true);
-  core_schedule (self->core, gaio_bh_node_schedule_idle);
+  gaio_bh_node_schedule_idle (&core->node, core->queue);
 }
 
 /**
@@ -527,7 +541,7 @@ gaio_bottom_half_cancel (GaioBottomHalf *self)
 {
   g_return_if_fail (GAIO_IS_BOTTOM_HALF (self));
 
-  atomic_store (&self->core->wanted, false);
+  atomic_fetch_and (&self->core->node.state, ~(guint) WANTED);
 }
 
 /**
@@ -542,8 +556,11 @@ gaio_bottom_half_cancel (GaioBottomHalf *self)
 void
 gaio_bottom_half_destroy (GaioBottomHalf *self)
 {
+  Core *core;
+
   g_return_if_fail (GAIO_IS_BOTTOM_HALF (self));
 
-  if (!atomic_exchange (&self->core->destroyed, true))
-    core_schedule (self->core, gaio_bh_node_schedule);
+  core = self->core;
+  if (!(atomic_load (&core->node.state) & DESTROYED))
+    schedule (&core->node, core->queue, DESTROYED);
 }

@@ -356,13 +356,16 @@ foreign_end_sleep (Core *core)
 static void
 enter_turn (Core *core)
 {
-  atomic_fetch_add_explicit (&core->depth, 1, memory_order_relaxed);
+  if (atomic_fetch_add_explicit (&core->depth, 1, memory_order_relaxed) == 0)
+    gaio_waker_begin_turn (core->waker);
   foreign_end_sleep (core);
 }
 
 static void
 leave_turn (Core *core)
 {
+  if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 1)
+    gaio_waker_end_turn (core->waker);
   if (atomic_fetch_sub_explicit (&core->depth, 1, memory_order_relaxed) == 1 &&
       core->is_foreign && !core->iterating)
     foreign_begin_sleep (core);

@@ -5,13 +5,13 @@
  * named there.
  *
  * Each notifier publishes work and notifies, some rounds. The loop sleeps and works until it has
- * seen all. A loop that sleeps though nobody will wake it is an invalid end state, which is what
+ * seen all, some of it its own. A loop that sleeps though nobody will wake it is an invalid end state, which is what
  * spin looks for.
  *
  * The steps on `notified` and `sleepers` are sequentially consistent in the code, so they are here
  * what they are. The work itself is published with no order of its own: the loop is only sure to
  * see what was released by an N1 that its S4 has acquired; of what was published later it sees any
- * part.
+ * part. What it publishes itself it sees at once, for being the same thread.
  *
  * The mutants are mistakes one can make; each of them must be found. check-model runs them
  * all. */
@@ -55,6 +55,14 @@ inline notify (me)
 #elif defined (MUTANT_9)
   /* No N1. */
   asleep = sleepers > 0;
+#elif defined (MUTANT_10)
+  /* H by another thread. */
+  if
+  :: notified -> was = true
+  :: else ->
+     atomic { was = notified; notified = true; released[me] = published[me] }
+     asleep = sleepers > 0
+  fi;
 #else
   atomic { was = notified; notified = true; released[me] = published[me] } /* N1 */
   asleep = sleepers > 0;                                                   /* N2 */
@@ -84,6 +92,25 @@ proctype notifier (byte me)
     }
 }
 
+/* H: the loop publishes and notifies in its turn. */
+inline notify_own ()
+{
+#ifdef MUTANT_11
+  /* Not at all, since it is awake. */
+  skip
+#else
+  if
+  :: notified -> skip
+  :: else ->
+     atomic { own_was = notified; notified = true }
+     if
+     :: !own_was && sleepers > 0 -> eventfd = true
+     :: else -> skip
+     fi
+  fi
+#endif
+}
+
 inline accept ()
 {
   if
@@ -107,6 +134,7 @@ inline accept ()
 inline look ()
 {
   done = 0;
+  own_seen = own_published;
   for (i : 0 .. NOTIFIERS - 1)
     {
       if
@@ -139,11 +167,14 @@ active proctype loop ()
   byte i;
   byte done = 0;
   bool may_wait;
+  bool own_was;
+  byte own_published = 0;
+  byte own_seen = 0;
 
   atomic { for (i : 0 .. NOTIFIERS - 1) { run notifier (i) } }
 
   do
-  :: done < ALL ->
+  :: done < ALL || own_seen < own_published ->
 #if defined (MUTANT_2)
      /* No S2. */
      sleepers++;
@@ -169,6 +200,11 @@ active proctype loop ()
      accept ();
      look ()
 #endif
+     ;
+     if
+     :: own_published < ROUNDS -> own_published++; notify_own ()
+     :: true -> skip
+     fi
   :: else -> break
   od
 }
