@@ -7,8 +7,10 @@
  * What a thread waits for in [method@Gaio.Context.wait_while] when another one brings it about.
  *
  * Whoever changes what a condition looks at kicks the waiter afterwards, and every context that
- * waits by it looks again. One waiter may stand for many conditions and many waiting threads; the
- * more conditions share one, the more often they are looked at for nothing.
+ * waits by it looks again. A change may also be seen before its kick; so where other data goes with
+ * it, it is made and looked at with a lock, or with an atomic that releases and acquires. One
+ * waiter may stand for many conditions and many waiting threads; the more conditions share one, the
+ * more often they are looked at for nothing.
  *
  * ```c
  * // the thread that waits

@@ -838,8 +838,7 @@ test_home_stays (void)
   g_thread_join (thief.thread);
 
   /* Afterwards it is free again. */
-  thief.thread = g_thread_new ("thief", steal, &thief);
-  g_thread_join (thief.thread);
+  g_thread_join (g_thread_new ("thief", steal, &thief));
   g_assert_cmpint (atomic_load (&thief.n_stolen), >, 0);
   g_object_unref (thief.bh);
   g_object_unref (context);
