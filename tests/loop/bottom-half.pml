@@ -11,7 +11,7 @@
  * and no run of the queue comes to a node that was pushed after the run began.
  *
  * With RESCHEDULE a node schedules itself once; with NESTED the shared node waits in turns of its
- * own until another has run; with CLOSE the loop ends at any time, and what is scheduled then runs
+ * own until another has run; with SLICE a run may end after any node; with CLOSE the loop ends at any time, and what is scheduled then runs
  * at once, as closing. The waker is only a flag here: tests/base/waker.pml is about that.
  *
  * Steps that only the thread itself can tell apart are one. Those on `newest`, `state` and `closed` are sequentially consistent in the code, and `next`
@@ -24,7 +24,8 @@
  * MUTANT_8 needs -DNESTED
  * MUTANT_10 needs -DCLOSE
  * MUTANT_11 needs -DCLOSE
- * MUTANT_12 needs -DCLOSE */
+ * MUTANT_12 needs -DCLOSE
+ * MUTANT_13 needs -DSLICE */
 
 #define PRODUCERS 2
 #define STUB 0   /* nodes 1 and 2 are the producers' own */
@@ -53,6 +54,7 @@ byte run_last[2];
 byte run_began[2];       /* pushes, when it began */
 bool run_done[2];
 byte depth = 0;
+bool interrupted = false; /* the last run has left something */
 
 inline push (node)
 {
@@ -203,6 +205,7 @@ inline begin_run ()
 #endif
       run_began[depth] = pushes;
       run_done[depth] = false;
+      interrupted = false;
       nothing = oldest == STUB && newest == STUB;
       depth++
     }
@@ -261,7 +264,8 @@ inline run_inner ()
   end_run ()
 }
 
-#define LEFT_OVER (depth > 0 && !run_done[depth - 1] && (oldest != STUB || next[STUB] != NIL))
+#define LEFT_OVER ((interrupted || (depth > 0 && !run_done[depth - 1])) && \
+                   (oldest != STUB || next[STUB] != NIL))
 
 inline run_outer ()
 {
@@ -296,7 +300,13 @@ inline run_outer ()
         od
 #endif
      :: else -> call (got)
+     fi;
+#ifdef SLICE
+     if
+     :: interrupted = !run_done[0]; break
+     :: true -> skip
      fi
+#endif
   :: else -> break
   od;
   end_run ()
@@ -344,7 +354,7 @@ proctype producer (byte own)
 
   schedule (own);
   schedule (SHARED);
-#if !defined (RESCHEDULE) && !defined (NESTED) && !defined (CLOSE)
+#if !defined (RESCHEDULE) && !defined (NESTED) && !defined (SLICE) && !defined (CLOSE)
   if
   :: own == 1 -> schedule (own)
   :: else -> skip
@@ -364,7 +374,12 @@ active proctype loop ()
   atomic { run producer (1); run producer (2) };
   do
   :: ended == PRODUCERS && ALL_SEEN && EMPTY -> break
+#ifdef MUTANT_13
+  /* What a slice has left is no reason not to sleep. */
   :: notified ->
+#else
+  :: notified || LEFT_OVER ->
+#endif
      notified = false;
      run_outer ()
 #ifdef CLOSE

@@ -454,6 +454,41 @@ test_context_ends (GaioTestLoop *loop)
   close (peer);
 }
 
+/* One keeps itself ready for a while, and does not keep another from its turn, which comes once. */
+static void
+test_beside_endless (GaioTestLoop *loop)
+{
+  Flag endless = { .active = 1 };
+  Flag other = { 0 };
+
+  init (loop, &endless);
+  init (loop, &other);
+  watch (&endless);
+  watch (&other);
+  gaio_test_settle (loop);
+  gaio_event_notifier_set (endless.notifier);
+  gaio_test_turn_until (loop, &endless.n, 1);
+  g_assert_cmpint (endless.n, ==, 1);
+  g_assert_cmpint (other.n, ==, 0);
+  gaio_event_notifier_set (other.notifier);
+  gaio_test_turn_until (loop, &other.n, 1);
+  gaio_test_turn_until (loop, &endless.n, 2);
+  assert_quiet (loop);
+  g_assert_cmpint (endless.n, ==, 2);
+  g_assert_cmpint (other.n, ==, 1);
+
+  unwatch (&endless);
+  unwatch (&other);
+  gaio_event_notifier_set (endless.notifier);
+  gaio_event_notifier_set (other.notifier);
+  gaio_test_settle (loop);
+  assert_quiet (loop);
+  g_assert_cmpint (endless.n, ==, 2);
+  g_assert_cmpint (other.n, ==, 1);
+  finish (&endless);
+  finish (&other);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -462,6 +497,7 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/fd-handler/add-remove", test_add_remove);
   gaio_test_add_loop_matrix ("/fd-handler/wait", test_wait);
   gaio_test_add_loop_matrix ("/fd-handler/flush", test_flush);
+  gaio_test_add_loop_matrix ("/fd-handler/beside-endless", test_beside_endless);
   gaio_test_add_loop_matrix ("/fd-handler/level-triggered", test_level_triggered);
   gaio_test_add_loop_matrix ("/fd-handler/pipe", test_pipe);
   gaio_test_add_loop_matrix ("/fd-handler/directions", test_directions);
