@@ -397,6 +397,9 @@ wait_for (Core *core, gint64 limit_ns, guint groups)
 {
   gint64 timeout_ns = 0;
 
+  /* Monitors add it to the time. */
+  if (limit_ns > G_MAXINT64 / 2)
+    limit_ns = -1;
   if (limit_ns != 0)
     timeout_ns = gaio_timeout_soonest_ns (limit_ns, get_timeout_ns (core));
   if (gaio_adaptive_is_in_use (&core->adaptive))

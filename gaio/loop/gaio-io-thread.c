@@ -113,11 +113,19 @@ static void
 take_main_context (gpointer user_data)
 {
   Shared *self = user_data;
+  GMainContext *main_context = atomic_load (&self->main_context);
+  g_autoptr (GError) error = NULL;
 
   /* Once the thread has ended, others may run the context. */
   if (self->runs_main_context || g_thread_self () != self->thread)
     return;
-  g_main_context_push_thread_default (atomic_load (&self->main_context));
+  g_main_context_push_thread_default (main_context);
+  if (!gaio_context_drive (self->context, main_context, &error))
+    {
+      gaio_debug (LOOP, "an I/O thread waits as GLib does: %s", error->message);
+      if (gaio_core_get_main_context (gaio_context_get_core (self->context)) == NULL)
+        gaio_context_attach (self->context, main_context);
+    }
   self->runs_main_context = true;
 }
 
@@ -349,22 +357,6 @@ gaio_io_thread_get_context (GaioIOThread *self)
   return self->shared != NULL ? self->shared->context : NULL;
 }
 
-/* The context drives it from the beginning, or it is at least attached to it. */
-static GMainContext *
-make_main_context (GaioContext *context)
-{
-  GMainContext *main_context = g_main_context_new ();
-  g_autoptr (GError) error = NULL;
-
-  if (!gaio_context_drive (context, main_context, &error))
-    {
-      gaio_debug (LOOP, "an I/O thread waits as GLib does: %s", error->message);
-      if (gaio_core_get_main_context (gaio_context_get_core (context)) == NULL)
-        gaio_context_attach (context, main_context);
-    }
-  return main_context;
-}
-
 /**
  * gaio_io_thread_get_main_context:
  * @self: an I/O thread
@@ -391,7 +383,7 @@ gaio_io_thread_get_main_context (GaioIOThread *self)
   main_context = atomic_load (&shared->main_context);
   if (main_context == NULL)
     {
-      main_context = make_main_context (shared->context);
+      main_context = g_main_context_new ();
       atomic_store (&shared->main_context, main_context);
       made = true;
     }

@@ -7,7 +7,7 @@
  * The order of one wait: notifiers fill, locks are unlocked in the order in which they were added,
  * the wait, locks are locked in the reverse order, notifiers see what has come. A hook that is
  * added or removed in the course of a wait counts from the next one on: what was unlocked is
- * locked again. For that the sets of hooks are arrays that are never changed, only replaced.
+ * locked again. For that the lists of hooks are never changed, only replaced.
  *
  * A thread that never waits would keep its locks almost all the time: the moment between unlock and
  * lock is too short for one who sleeps on a lock to get it. So after MAX_SPINS waits in a row that
@@ -38,6 +38,14 @@ typedef struct
   atomic_int refs;
 } Entry;
 
+/* A set of hooks, never changed once it is in use. */
+typedef struct
+{
+  atomic_int refs;
+  guint n;
+  Entry *entries[];
+} HookList;
+
 struct _GaioWaitHooks
 {
   /* immutable */
@@ -47,14 +55,14 @@ struct _GaioWaitHooks
 
   GMutex lock;
 
-  /* under the lock: the pointers, of Entry */
-  GPtrArray *locks;
-  GPtrArray *notifiers;
+  /* under the lock: the pointers */
+  HookList *locks;
+  HookList *notifiers;
   guint last_id;
 
   /* the thread that waits */
-  GPtrArray *waiting_locks; /* as they were when the wait began */
-  GPtrArray *waiting_notifiers;
+  HookList *waiting_locks; /* as they were when the wait began */
+  HookList *waiting_notifiers;
   guint n_spins; /* waits in a row that were not to last */
 };
 
@@ -71,39 +79,54 @@ entry_unref (gpointer data)
   g_free (entry);
 }
 
-static GPtrArray *
-new_array (void)
+static HookList *
+list_new (guint n_max)
 {
-  return g_ptr_array_new_with_free_func (entry_unref);
+  HookList *list = g_malloc0 (sizeof *list + n_max * sizeof (Entry *));
+
+  atomic_init (&list->refs, 1);
+  return list;
 }
 
-/* The entries of an array but for those of an owner; id 0 for all of them. */
-static GPtrArray *
-copy_array (GPtrArray *array, gconstpointer without_owner, guint without_id)
+static void
+list_unref (HookList *list)
 {
-  GPtrArray *copy = new_array ();
+  if (atomic_fetch_sub_explicit (&list->refs, 1, memory_order_acq_rel) != 1)
+    return;
+  for (guint i = 0; i < list->n; i++)
+    entry_unref (list->entries[i]);
+  g_free (list);
+}
 
-  for (guint i = 0; i < array->len; i++)
+/* The entries of a list but for those of an owner, id 0 for all of these; with room for one more.
+ */
+static HookList *
+list_copy (HookList *list, gconstpointer without_owner, guint without_id)
+{
+  HookList *copy = list_new (list->n + 1);
+
+  for (guint i = 0; i < list->n; i++)
     {
-      Entry *entry = array->pdata[i];
+      Entry *entry = list->entries[i];
 
       if (entry->owner == without_owner && (without_id == 0 || entry->id == without_id))
         continue;
       atomic_fetch_add_explicit (&entry->refs, 1, memory_order_relaxed);
-      g_ptr_array_add (copy, entry);
+      copy->entries[copy->n++] = entry;
     }
   return copy;
 }
 
 /* The wait */
 
-static GPtrArray *
-get_array (GaioWaitHooks *self, GPtrArray **array)
+static HookList *
+get_list (GaioWaitHooks *self, HookList **list)
 {
-  GPtrArray *result;
+  HookList *result;
 
   g_mutex_lock (&self->lock);
-  result = g_ptr_array_ref (*array);
+  result = *list;
+  atomic_fetch_add_explicit (&result->refs, 1, memory_order_relaxed);
   g_mutex_unlock (&self->lock);
   return result;
 }
@@ -111,9 +134,9 @@ get_array (GaioWaitHooks *self, GPtrArray **array)
 static void
 call_notifiers (GaioWaitHooks *self, GaioPollPhase phase)
 {
-  for (guint i = 0; i < self->waiting_notifiers->len; i++)
+  for (guint i = 0; i < self->waiting_notifiers->n; i++)
     {
-      Entry *entry = self->waiting_notifiers->pdata[i];
+      Entry *entry = self->waiting_notifiers->entries[i];
 
       entry->hook.poll (phase, self->set, entry->hook.user_data);
     }
@@ -124,8 +147,8 @@ fill (GArray *pollfds, gint64 *timeout_ns, gpointer user_data)
 {
   GaioWaitHooks *self = user_data;
 
-  self->waiting_locks = get_array (self, &self->locks);
-  self->waiting_notifiers = get_array (self, &self->notifiers);
+  self->waiting_locks = get_list (self, &self->locks);
+  self->waiting_notifiers = get_list (self, &self->notifiers);
   gaio_poll_set_begin (self->set, pollfds, *timeout_ns);
   call_notifiers (self, GAIO_POLL_PHASE_FILL);
   gaio_poll_set_end_fill (self->set);
@@ -136,7 +159,7 @@ fill (GArray *pollfds, gint64 *timeout_ns, gpointer user_data)
 static bool
 is_starving (GaioWaitHooks *self)
 {
-  if (self->waiting_locks->len == 0 ||
+  if (self->waiting_locks->n == 0 ||
       (gaio_poll_set_get_timeout_ns (self->set) != 0 && gaio_core_may_sleep (self->core)))
     self->n_spins = 0;
   else
@@ -149,9 +172,9 @@ release (gpointer user_data)
 {
   GaioWaitHooks *self = user_data;
 
-  for (guint i = 0; i < self->waiting_locks->len; i++)
+  for (guint i = 0; i < self->waiting_locks->n; i++)
     {
-      Entry *entry = self->waiting_locks->pdata[i];
+      Entry *entry = self->waiting_locks->entries[i];
 
       entry->hook.lock (FALSE, entry->hook.user_data);
     }
@@ -168,9 +191,9 @@ acquire (gpointer user_data)
 {
   GaioWaitHooks *self = user_data;
 
-  for (guint i = self->waiting_locks->len; i > 0; i--)
+  for (guint i = self->waiting_locks->n; i > 0; i--)
     {
-      Entry *entry = self->waiting_locks->pdata[i - 1];
+      Entry *entry = self->waiting_locks->entries[i - 1];
 
       entry->hook.lock (TRUE, entry->hook.user_data);
     }
@@ -183,8 +206,8 @@ done (GArray *pollfds, int err, gpointer user_data)
 
   call_notifiers (self, err == 0 ? GAIO_POLL_PHASE_OK : GAIO_POLL_PHASE_ERROR);
   gaio_poll_set_end (self->set);
-  g_clear_pointer (&self->waiting_locks, g_ptr_array_unref);
-  g_clear_pointer (&self->waiting_notifiers, g_ptr_array_unref);
+  g_clear_pointer (&self->waiting_locks, list_unref);
+  g_clear_pointer (&self->waiting_notifiers, list_unref);
 }
 
 static const GaioDriveHooks drive_hooks = {
@@ -201,8 +224,8 @@ free_hooks (gpointer data)
 {
   GaioWaitHooks *self = data;
 
-  g_ptr_array_unref (self->locks);
-  g_ptr_array_unref (self->notifiers);
+  list_unref (self->locks);
+  list_unref (self->notifiers);
   gaio_poll_set_unref (self->set);
   gaio_bh_queue_unref (self->queue);
   g_mutex_clear (&self->lock);
@@ -233,8 +256,8 @@ gaio_wait_hooks_get (GaioContext *context)
   self->queue = gaio_bh_queue_ref (gaio_context_get_bh_queue (context));
   self->set = gaio_poll_set_new ();
   g_mutex_init (&self->lock);
-  self->locks = new_array ();
-  self->notifiers = new_array ();
+  self->locks = list_new (0);
+  self->notifiers = list_new (0);
   gaio_context_set_drive_hooks (context, &drive_hooks, self);
   g_object_set_data_full (G_OBJECT (context), key, self, release_hooks);
   return self;
@@ -243,9 +266,9 @@ gaio_wait_hooks_get (GaioContext *context)
 guint
 gaio_wait_hooks_add (GaioWaitHooks *self, gconstpointer owner, const GaioWaitHook *hook)
 {
-  GPtrArray **array = hook->lock != NULL ? &self->locks : &self->notifiers;
+  HookList **list = hook->lock != NULL ? &self->locks : &self->notifiers;
   Entry *entry = g_new0 (Entry, 1);
-  GPtrArray *old;
+  HookList *old;
   guint id;
 
   entry->owner = owner;
@@ -256,26 +279,26 @@ gaio_wait_hooks_add (GaioWaitHooks *self, gconstpointer owner, const GaioWaitHoo
   g_mutex_lock (&self->lock);
   id = ++self->last_id;
   entry->id = id;
-  old = *array;
-  *array = copy_array (old, NULL, 0);
-  g_ptr_array_add (*array, entry);
+  old = *list;
+  *list = list_copy (old, NULL, 0);
+  (*list)->entries[(*list)->n++] = entry;
   g_mutex_unlock (&self->lock);
-  g_ptr_array_unref (old);
+  list_unref (old);
   /* A wait that is under way is one without it. */
   gaio_waker_notify (gaio_bh_queue_get_waker (self->queue));
   return id;
 }
 
 static void
-remove_from (GaioWaitHooks *self, GPtrArray **array, gconstpointer owner, guint id)
+remove_from (GaioWaitHooks *self, HookList **list, gconstpointer owner, guint id)
 {
-  GPtrArray *old;
+  HookList *old;
 
   g_mutex_lock (&self->lock);
-  old = *array;
-  *array = copy_array (old, owner, id);
+  old = *list;
+  *list = list_copy (old, owner, id);
   g_mutex_unlock (&self->lock);
-  g_ptr_array_unref (old);
+  list_unref (old);
 }
 
 void

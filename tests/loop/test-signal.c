@@ -336,7 +336,7 @@ test_two_contexts (GaioTestLoop *loop)
   unwatch (&a);
 }
 
-static int n_handled;
+static volatile sig_atomic_t n_handled;
 
 static void
 on_handled (int signo)
@@ -632,16 +632,19 @@ in_child (GaioTestLoop *loop)
   sigaction (SIGUSR1, NULL, &now);
   if (now.sa_handler != on_handled)
     return 2;
+#ifndef __SANITIZE_THREAD__
+  /* That sanitizer calls no handler in the child of a process with threads. */
   kill (getpid (), SIGUSR1);
   if (n_handled != 1)
     return 3;
+#endif
   gaio_context_remove_signal (loop->context, child_watch.id + 100);
 
   /* Its own, in the same context. */
   watch (loop, &own, SIGUSR1);
   kill (getpid (), SIGUSR1);
   gaio_test_turn_until (loop, &own.n, 1);
-  if (own.info.pid != getpid () || child_watch.n != 0 || n_handled != 1)
+  if (own.info.pid != getpid () || child_watch.n != 0 || n_handled > 1)
     return 4;
   unwatch (&own);
   return is_blocked (SIGUSR1) ? 5 : 0;
