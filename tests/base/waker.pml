@@ -5,8 +5,8 @@
  * named there.
  *
  * Each notifier publishes work and notifies, some rounds. The loop sleeps and works until it has
- * seen all, some of it its own. A loop that sleeps though nobody will wake it is an invalid end state, which is what
- * spin looks for.
+ * seen all, some of it its own. A loop that sleeps though nobody will wake it is an invalid end
+ * state, which is what spin looks for.
  *
  * The steps on `notified` and `sleepers` are sequentially consistent in the code, so they are here
  * what they are. The work itself is published with no order of its own: the loop is only sure to

@@ -11,11 +11,13 @@
  * and no run of the queue comes to a node that was pushed after the run began.
  *
  * With RESCHEDULE a node schedules itself once; with NESTED the shared node waits in turns of its
- * own until another has run; with SLICE a run may end after any node; with CLOSE the loop ends at any time, and what is scheduled then runs
- * at once, as closing. The waker is only a flag here: tests/base/waker.pml is about that.
+ * own until another has run; with SLICE a run may end after any node; with CLOSE the loop ends at
+ * any time, and what is scheduled then runs at once, as closing. The waker is only a flag here:
+ * tests/base/waker.pml is about that.
  *
- * Steps that only the thread itself can tell apart are one. Those on `newest`, `state` and `closed` are sequentially consistent in the code, and `next`
- * is released by its store and acquired by its load, so that here they are what they are.
+ * Steps that only the thread itself can tell apart are one. Those on `newest`, `state` and `closed`
+ * are sequentially consistent in the code, and `next` is released by its store and acquired by its
+ * load, so that here they are what they are.
  *
  * The mutants are mistakes one can make; each of them must be found. check-model runs them all.
  * Some need more than the plain model has:
