@@ -77,17 +77,18 @@ is_foreign (GaioRing *self)
   return G_UNLIKELY (self->fork_count != gaio_fork_get_count ());
 }
 
-static void
+static bool
 probe (GaioRing *self)
 {
   struct io_uring_probe *found = io_uring_get_probe_ring (&self->uring);
 
   if (found == NULL)
-    return;
+    return false;
   for (int op = 0; op <= found->last_op && op < 256; op++)
     if (io_uring_opcode_supported (found, op))
       self->supported[op / 64] |= G_GUINT64_CONSTANT (1) << (op % 64);
   io_uring_free_probe (found);
+  return true;
 }
 
 /* Sends one no-op through; -errno when the kernel does not play. */
@@ -141,6 +142,12 @@ set_up (GaioRing *self, guint n_entries)
     err = -ENOSYS;
   else
     err = try_out (self);
+  /* A sandbox may allow the calls above and not io_uring_register(2); what the ring can do is then
+   * not known, and the loop needs polls at least. */
+  if (err == 0 && !probe (self))
+    err = -EPERM;
+  if (err == 0 && !gaio_ring_supports (self, IORING_OP_POLL_ADD))
+    err = -ENOSYS;
   if (err < 0)
     io_uring_queue_exit (&self->uring);
   return err;
@@ -173,7 +180,6 @@ gaio_ring_new (guint n_entries, char **reason)
       g_free (self);
       return NULL;
     }
-  probe (self);
   /* Best effort: without it only the worst case is worse. */
   io_uring_register_iowq_max_workers (&self->uring, workers);
   gaio_debug (RING,
@@ -387,8 +393,9 @@ gaio_ring_submit_and_wait (GaioRing *self, gint64 timeout_ns)
 static bool
 kernel_has_more (GaioRing *self)
 {
-  return (IO_URING_READ_ONCE (*self->uring.sq.kflags) &
-          (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
+  /* A kernel that refuses to be entered does not hand it out either. */
+  return !self->broken && (IO_URING_READ_ONCE (*self->uring.sq.kflags) &
+                           (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
 }
 
 bool

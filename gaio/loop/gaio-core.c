@@ -84,6 +84,18 @@ watch_ring (Core *core, bool should_watch)
                                 });
 }
 
+/* The ring is somebody else's, or is about to be freed, by who is returned it. */
+static GaioRing *
+give_up_ring (Core *core)
+{
+  GaioRing *ring = core->ring;
+
+  if (core->ring_watched)
+    watch_ring (core, false);
+  core->ring = NULL;
+  return ring;
+}
+
 static void
 on_notified (gpointer user_data)
 {
@@ -134,7 +146,8 @@ begin_child (Core *core)
   core->is_foreign = false;
   g_clear_pointer (&core->deadline, gaio_deadline_free);
   core->deadline_failed = false;
-  core->ring = NULL;
+  if (give_up_ring (core) != NULL)
+    gaio_fd_table_forget_polls (core->fds);
   core->ring_tried = true;
   atomic_store (&core->engine, GAIO_ENGINE_THREADS);
   gaio_fd_table_remove (core->fds,
@@ -397,11 +410,11 @@ wait_for (Core *core, gint64 limit_ns, guint groups)
 {
   gint64 timeout_ns = 0;
 
-  /* Monitors add it to the time. */
-  if (limit_ns > G_MAXINT64 / 2)
-    limit_ns = -1;
   if (limit_ns != 0)
     timeout_ns = gaio_timeout_soonest_ns (limit_ns, get_timeout_ns (core));
+  /* Monitors add it to the time. */
+  if (timeout_ns > G_MAXINT64 / 2)
+    timeout_ns = -1;
   if (gaio_adaptive_is_in_use (&core->adaptive))
     {
       GaioAdaptiveWait adaptive_wait = {
@@ -508,8 +521,14 @@ gaio_core_get_main_context (Core *core)
 void
 gaio_core_close_ring (Core *core)
 {
+  GaioRing *ring;
+
   gaio_fd_table_close_monitor (core->fds);
-  g_clear_pointer (&core->ring, gaio_ring_free);
+  ring = give_up_ring (core);
+  if (ring == NULL)
+    return;
+  gaio_ring_free (ring);
+  gaio_fd_table_forget_polls (core->fds);
 }
 
 /* How many milliseconds the GMainContext may wait, -1 for ever. Its poll knows nothing finer, so

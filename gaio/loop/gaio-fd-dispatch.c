@@ -125,7 +125,7 @@ gaio_fd_table_bury (GaioFdTable *self)
       GaioFdNode *node = link->data;
 
       next = link->next;
-      if (node->walkers > 0 || node->polled || node->is_change)
+      if (node->walkers > 0 || node->polled || node->is_change || node->is_renewed)
         continue;
       g_queue_unlink (&self->retired, link);
       if (gaio_fd_node_is_in_ready_list (node))

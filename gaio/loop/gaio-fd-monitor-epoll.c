@@ -167,7 +167,8 @@ epoll_rewatch (GaioFdMonitor *monitor, GaioFdNode *node)
   return watch (self, node);
 }
 
-/* epoll_wait with nanoseconds: epoll_pwait2, or before Linux 5.11 milliseconds, rounded up. */
+/* epoll_wait with nanoseconds: epoll_pwait2, or where that is not to be had (before Linux 5.11)
+ * milliseconds, rounded up. */
 static int
 wait_ns (int fd, struct epoll_event *events, gint64 timeout_ns)
 {
@@ -184,11 +185,11 @@ wait_ns (int fd, struct epoll_event *events, gint64 timeout_ns)
     {
       int n_ready = epoll_pwait2 (fd, events, MAX_EVENTS, &timeout, NULL);
 
-      if (n_ready >= 0 || errno != ENOSYS)
+      /* EPERM: a sandbox that is older than the call. */
+      if (n_ready >= 0 || (errno != ENOSYS && errno != EPERM))
         return n_ready;
       atomic_store_explicit (&no_pwait2, true, memory_order_relaxed);
     }
-  /* UNTESTED: kernels before 5.11 */
   timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
   return epoll_wait (fd, events, MAX_EVENTS, (int) MIN (timeout_ms, G_MAXINT));
 }

@@ -116,6 +116,7 @@ struct _GaioFdNode
   GIOCondition polled_for;
   bool polled;            /* that the kernel has: it may report the node, so that must stay */
   bool poll_cancelled;    /* and is to give back */
+  bool is_renewed;        /* the next flush asks the kernel again */
 
   GaioFdSourceFd source_fd; /* poll: as the GSource has it; under the table's lock */
   guint32 epoll_number; /* epoll: of this registration; under the table's lock */

@@ -33,8 +33,9 @@ typedef struct
   /* under the table's lock */
   GPtrArray *changes;
 
-  /* home thread: nodes whose poll has completed */
+  /* home thread: nodes whose poll has completed, which say so too (is_renewed) */
   GPtrArray *to_renew;
+  GPtrArray *side; /* what flush() looks at */
 } UringMonitor;
 
 static GaioFdMonitor *
@@ -49,6 +50,7 @@ uring_open (GaioRing *ring, GSource *source)
   self->ring = ring;
   self->changes = g_ptr_array_new ();
   self->to_renew = g_ptr_array_new ();
+  self->side = g_ptr_array_new ();
   if (gaio_fd_source_is_usable (source))
     gaio_fd_source_add (source, &self->source_fd, gaio_ring_get_fd (ring), G_IO_IN);
   return &self->parent;
@@ -57,7 +59,9 @@ uring_open (GaioRing *ring, GSource *source)
 static void
 renew (UringMonitor *self, GaioFdNode *node)
 {
-  g_ptr_array_add (self->to_renew, node);
+  if (!node->is_renewed)
+    g_ptr_array_add (self->to_renew, node);
+  node->is_renewed = true;
   self->parent.needs_flush = true;
 }
 
@@ -76,11 +80,12 @@ poll_done (GaioRingOp *op, int res)
   /* What is cancelled was asked for other conditions than are wanted now. */
   if (res > 0 && !was_cancelled)
     gaio_fd_node_set_ready (node, res);
-  else if (res != -ECANCELED && !was_cancelled)
+  else if (res < 0 && res != -ECANCELED && !was_cancelled)
     {
-      /* The descriptor was closed under its handler. */
       gaio_debug (LOOP, "poll of fd %d: %s", node->fd, g_strerror (-res));
-      return;
+      /* The descriptor was closed under its handler. Anything else passes. */
+      if (res == -EBADF)
+        return;
     }
   renew (self, node);
 }
@@ -152,7 +157,6 @@ try_end_poll (UringMonitor *self, GaioFdNode *node)
 static void
 end_poll (UringMonitor *self, GaioFdNode *node)
 {
-  g_ptr_array_remove_fast (self->to_renew, node);
   if (try_end_poll (self, node))
     return;
   uring_update (&self->parent, node, NULL);
@@ -176,20 +180,34 @@ uring_close (GaioFdMonitor *monitor)
       try_end_poll (self, node);
     }
   g_ptr_array_unref (self->changes);
+  for (guint i = 0; i < self->to_renew->len; i++)
+    ((GaioFdNode *) self->to_renew->pdata[i])->is_renewed = false;
   g_ptr_array_unref (self->to_renew);
+  g_ptr_array_unref (self->side);
   g_free (self);
+}
+
+/* The nodes of `list`, which is empty then. They are looked at on the side, since what the kernel
+ * does not take just now goes back to the list, for the next flush. */
+static GPtrArray *
+take_all (GPtrArray *list, GPtrArray *side)
+{
+  g_ptr_array_set_size (side, 0);
+  g_ptr_array_extend (side, list, NULL, NULL);
+  g_ptr_array_set_size (list, 0);
+  return side;
 }
 
 static void
 uring_flush (GaioFdMonitor *monitor)
 {
   UringMonitor *self = (UringMonitor *) monitor;
+  GPtrArray *nodes = take_all (self->changes, self->side);
 
-  /* What the kernel does not take just now goes to the end, for the next flush. */
   monitor->needs_flush = false;
-  for (guint n = self->changes->len; n > 0; n--)
+  for (guint i = 0; i < nodes->len; i++)
     {
-      GaioFdNode *node = g_ptr_array_steal_index (self->changes, 0);
+      GaioFdNode *node = nodes->pdata[i];
 
       node->is_change = false;
       if (node->retired || (node->polled && (node->unwatched || node->polled_for != node->wanted)))
@@ -197,8 +215,14 @@ uring_flush (GaioFdMonitor *monitor)
       else
         start_poll (self, node);
     }
-  for (guint n = self->to_renew->len; n > 0; n--)
-    start_poll (self, g_ptr_array_steal_index (self->to_renew, 0));
+  nodes = take_all (self->to_renew, self->side);
+  for (guint i = 0; i < nodes->len; i++)
+    {
+      GaioFdNode *node = nodes->pdata[i];
+
+      node->is_renewed = false;
+      start_poll (self, node);
+    }
 }
 
 static void

@@ -18,6 +18,9 @@ void gaio_fd_table_free (GaioFdTable *self);
  * the handlers after the ring. Thread: home, or any when nobody is that any more. */
 void gaio_fd_table_close_monitor (GaioFdTable *self);
 
+/* The kernel has none of the polls any more that a ring was asked for. Thread: same. */
+void gaio_fd_table_forget_polls (GaioFdTable *self);
+
 /* Frees all handlers, with their data, after the monitor and the ring are gone. Thread: same. */
 void gaio_fd_table_clear (GaioFdTable *self);
 

@@ -99,9 +99,26 @@ gaio_fd_table_close_monitor (GaioFdTable *self)
   g_mutex_lock (&self->lock);
   if (self->monitor != NULL)
     {
+      for (GList *link = self->live.head; link != NULL; link = link->next)
+        self->monitor->ops->update (self->monitor, link->data, NULL);
       self->monitor->ops->close (self->monitor);
       self->monitor = NULL;
     }
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gaio_fd_table_forget_polls (GaioFdTable *self)
+{
+  GQueue *const lists[] = { &self->live, &self->retired };
+
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < G_N_ELEMENTS (lists); i++)
+    for (GList *link = lists[i]->head; link != NULL; link = link->next)
+      {
+        ((GaioFdNode *) link->data)->polled = false;
+        ((GaioFdNode *) link->data)->poll_cancelled = false;
+      }
   g_mutex_unlock (&self->lock);
 }
 
