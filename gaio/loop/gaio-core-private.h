@@ -86,6 +86,7 @@ struct _GaioCore
   guint64 n_turns;
   guint64 n_sleeps;
   guint64 n_reaped;
+  guint64 n_reaped_before; /* when the ring was last seen to be readable */
   bool times_dispatch; /* somebody has asked for the figure */
   guint64 longest_dispatch_ns;
   GaioContextCounters counters;

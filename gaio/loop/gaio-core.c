@@ -62,7 +62,13 @@ gaio_core_ensure_ring (Core *core)
 static void
 on_ring_readable (gpointer user_data)
 {
-  /* Nothing: the turn that this has brought about reaps in any case. */
+  Core *core = user_data;
+
+  /* Nothing: the turn that this has brought about reaps in any case. But a ring that the kernel no
+   * longer serves may be readable for ever for what it will never hand out. */
+  if (G_UNLIKELY (!gaio_ring_is_usable (core->ring)) && core->n_reaped == core->n_reaped_before)
+    gaio_fd_table_remove (core->fds, gaio_ring_get_fd (core->ring));
+  core->n_reaped_before = core->n_reaped;
 }
 
 /* A monitor that is not on the ring has to watch it; one that is would wait for itself. */
@@ -80,6 +86,7 @@ watch_ring (Core *core, bool should_watch)
                                     .fd = gaio_ring_get_fd (core->ring),
                                     .events = G_IO_IN,
                                     .handlers = { .read = on_ring_readable },
+                                    .user_data = core,
                                     .internal = true,
                                 });
 }
