@@ -90,13 +90,14 @@ gaio_context_finalize (GObject *object)
     {
       GSource *source = gaio_core_get_source (self->core);
       GMainContext *registered_for = self->core->registered_for;
+      GMainContext *main_context = gaio_core_get_main_context (self->core);
       GaioWaker *waker = self->core->waker;
+      bool is_elsewhere = gaio_waker_has_home (waker) && !gaio_waker_is_home (waker);
 
-      /* The data of callbacks is freed in the home thread: when that is another one, and a
-       * GMainContext runs it, the source stays there for one more turn. That GMainContext has a
-       * reference, so the source goes with it at the latest. */
-      if (gaio_core_get_main_context (self->core) != NULL && gaio_waker_has_home (waker) &&
-          !gaio_waker_is_home (waker))
+      /* The data of callbacks is freed in the home thread: when that is another one, or is about to
+       * be, and a GMainContext runs it, the source stays there for one more turn. That GMainContext
+       * has a reference, so the source goes with it at the latest. */
+      if (main_context != NULL && (is_elsewhere || !g_main_context_acquire (main_context)))
         {
           gaio_waker_ref (waker);
           atomic_store_explicit (&self->core->orphaned, true, memory_order_release);
@@ -109,6 +110,8 @@ gaio_context_finalize (GObject *object)
           /* A GMainContext that goes on has to wait by itself again. */
           gaio_core_end_driver (self->core);
           g_source_destroy (source);
+          if (main_context != NULL)
+            g_main_context_release (main_context);
           g_source_unref (source);
         }
       if (registered_for != NULL)

@@ -505,16 +505,26 @@ source_end_sleep (Core *core)
   core->source_sleeps = false;
 }
 
-/* A GMainContext may be run by one thread after another, and the context goes along. */
+/* A GMainContext may be run by one thread after another, and the context goes along; but not while
+ * the home sleeps in it. */
 bool
 gaio_core_take_home (Core *core)
 {
+  GMainContext *main_context;
+  bool taken;
+
   if (gaio_waker_claim_home (core->waker))
     return true;
   if (atomic_load (&core->depth) > 0)
     return false;
+  main_context = gaio_core_get_main_context (core);
+  if (main_context != NULL && !g_main_context_acquire (main_context))
+    return false;
   gaio_waker_release_home (core->waker);
-  return gaio_waker_claim_home (core->waker);
+  taken = gaio_waker_claim_home (core->waker);
+  if (main_context != NULL)
+    g_main_context_release (main_context);
+  return taken;
 }
 
 GMainContext *

@@ -23,6 +23,7 @@
 
 #include <gaio/base/gaio-debug-private.h>
 #include <gaio/base/gaio-error-private.h>
+#include <gaio/base/gaio-poll.h>
 #include <gaio/loop/gaio-core-private.h>
 #include <gaio/loop/gaio-drive-private.h>
 #include <gaio/loop/gaio-guests-private.h>
@@ -31,15 +32,21 @@
  * would not see one that has got the number of another. */
 #define MAX_UNVERIFIED 16
 
+/* How long a wait lasts at most that cannot be ended by all descriptors, since the kernel has no
+ * memory or no descriptor for them. */
+#define INCOMPLETE_WAIT_NS (10 * 1000 * 1000)
+
 typedef struct
 {
   GaioCoreDriver parent;
 
   /* immutable */
   GaioCore *core;             /* which has the drive */
-  GMainContext *main_context; /* a name, not a reference: it has the core */
+  GMainContext *main_context; /* borrowed: it has the core, as long as that is attached to it */
   GPollFunc previous;
   int wakeup_fd; /* of the GMainContext, if that is known; else -1 */
+
+  atomic_int refs; /* one is the core's, one a wait's */
 
   /* under the lock */
   int marker_fd;
@@ -57,7 +64,19 @@ typedef struct
 static GMutex drives_lock;
 static GSList *drives; /* under the lock */
 
-/* Who drives the GMainContext that has called with this array. */
+static void
+drive_unref (Drive *self)
+{
+  if (atomic_fetch_sub_explicit (&self->refs, 1, memory_order_acq_rel) != 1)
+    return;
+  gaio_guests_free (self->guests);
+  g_clear_pointer (&self->hook_guests, gaio_guests_free);
+  g_array_unref (self->hook_fds);
+  g_free (self);
+}
+
+/* Who drives the GMainContext that has called with this array; with a reference to it, and to the
+ * core, which is alive as long as its drive is in the list. */
 static Drive *
 find (const GPollFD *fds, guint n_fds)
 {
@@ -72,21 +91,23 @@ find (const GPollFD *fds, guint n_fds)
         if (fds[i].fd == drive->marker_fd)
           found = drive;
     }
+  if (found != NULL)
+    {
+      atomic_fetch_add_explicit (&found->refs, 1, memory_order_relaxed);
+      g_source_ref (gaio_core_get_source (found->core));
+    }
   g_mutex_unlock (&drives_lock);
   return found;
 }
 
+/* Not by its name, which another may have by now. */
 static Drive *
-find_by_main_context (GMainContext *main_context)
+find_by_main_context_locked (GMainContext *main_context)
 {
-  Drive *found = NULL;
-
-  g_mutex_lock (&drives_lock);
-  for (GSList *l = drives; l != NULL && found == NULL; l = l->next)
-    if (((Drive *) l->data)->main_context == main_context)
-      found = l->data;
-  g_mutex_unlock (&drives_lock);
-  return found;
+  for (GSList *l = drives; l != NULL; l = l->next)
+    if (gaio_core_get_main_context (((Drive *) l->data)->core) == main_context)
+      return l->data;
+  return NULL;
 }
 
 /* The wait */
@@ -119,6 +140,7 @@ static int
 drive_wait (Drive *self, GPollFD *fds, guint n_fds, int timeout_ms)
 {
   gint64 limit_ns = timeout_ms < 0 ? -1 : timeout_ms * G_GINT64_CONSTANT (1000000);
+  bool is_complete;
   int n_ready;
 
   gaio_core_check_process (self->core);
@@ -128,7 +150,14 @@ drive_wait (Drive *self, GPollFD *fds, guint n_fds, int timeout_ms)
   if (limit_ns != 0 || ++self->n_unverified >= MAX_UNVERIFIED)
     if (verify_guests (self))
       limit_ns = 0;
+  is_complete = gaio_guests_is_complete (self->guests) &&
+                (self->hook_guests == NULL || gaio_guests_is_complete (self->hook_guests));
+  if (G_UNLIKELY (!is_complete))
+    limit_ns = gaio_timeout_soonest_ns (limit_ns, INCOMPLETE_WAIT_NS);
   gaio_core_flush (self->core);
+  /* A can-read function has dropped the last reference to the context. */
+  if (G_UNLIKELY (atomic_load_explicit (&self->core->driver, memory_order_relaxed) == NULL))
+    limit_ns = 0;
 
   if (self->hooks.release != NULL)
     self->hooks.release (self->hooks_data);
@@ -139,6 +168,11 @@ drive_wait (Drive *self, GPollFD *fds, guint n_fds, int timeout_ms)
   n_ready = gaio_guests_collect (self->guests, fds);
   if (self->hook_guests != NULL)
     gaio_guests_collect (self->hook_guests, (GPollFD *) (void *) self->hook_fds->data);
+  if (G_UNLIKELY (!is_complete))
+    {
+      n_ready = g_poll (fds, n_fds, 0);
+      g_poll ((GPollFD *) (void *) self->hook_fds->data, self->hook_fds->len, 0);
+    }
   if (self->hooks.done != NULL)
     self->hooks.done (self->hook_fds, 0, self->hooks_data);
   return n_ready;
@@ -148,10 +182,19 @@ static int
 drive_poll (GPollFD *fds, guint n_fds, int timeout_ms)
 {
   Drive *drive = find (fds, n_fds);
+  GSource *source;
+  int n_ready;
 
-  if (drive == NULL || !gaio_core_take_home (drive->core))
+  if (drive == NULL)
     return g_poll (fds, n_fds, timeout_ms);
-  return drive_wait (drive, fds, n_fds, timeout_ms);
+  source = gaio_core_get_source (drive->core);
+  if (gaio_core_take_home (drive->core))
+    n_ready = drive_wait (drive, fds, n_fds, timeout_ms);
+  else
+    n_ready = drive->previous (fds, n_fds, timeout_ms);
+  drive_unref (drive);
+  g_source_unref (source);
+  return n_ready;
 }
 
 /* Beginning and end */
@@ -173,8 +216,11 @@ drive_begin_child (GaioCoreDriver *driver)
 {
   Drive *self = (Drive *) driver;
 
-  g_main_context_remove_poll (self->main_context, &self->marker);
-  add_marker (self);
+  if (gaio_core_get_main_context (self->core) == self->main_context)
+    {
+      g_main_context_remove_poll (self->main_context, &self->marker);
+      add_marker (self);
+    }
   if (!gaio_guests_begin_child (self->guests) ||
       (self->hook_guests != NULL && !gaio_guests_begin_child (self->hook_guests)))
     gaio_debug (LOOP, "the child of a fork has no descriptor left to wait with");
@@ -195,10 +241,7 @@ drive_free (GaioCoreDriver *driver)
       if (g_main_context_get_poll_func (self->main_context) == drive_poll)
         g_main_context_set_poll_func (self->main_context, self->previous);
     }
-  gaio_guests_free (self->guests);
-  g_clear_pointer (&self->hook_guests, gaio_guests_free);
-  g_array_unref (self->hook_fds);
-  g_free (self);
+  drive_unref (self);
 }
 
 /* A GMainContext that waits for nothing has one descriptor, its own. One that cannot be asked, or
@@ -217,34 +260,54 @@ find_wakeup_fd (GMainContext *main_context)
   return n_fds == 1 ? fds[0].fd : -1;
 }
 
-static bool
-begin (GaioCore *core, GMainContext *main_context, int wakeup_fd)
+static Drive *
+drive_new (GaioCore *core, GMainContext *main_context)
 {
   GaioGuests *guests = gaio_guests_new (core->fds);
   Drive *self;
 
   if (guests == NULL)
-    return false;
+    return NULL;
   self = g_new0 (Drive, 1);
   self->parent.begin_child = drive_begin_child;
   self->parent.free = drive_free;
+  atomic_init (&self->refs, 1);
   self->core = core;
   self->main_context = main_context;
   self->previous = g_main_context_get_poll_func (main_context);
-  self->wakeup_fd = wakeup_fd;
+  self->wakeup_fd = find_wakeup_fd (main_context);
+  self->marker_fd = -1;
   self->guests = guests;
   self->hook_fds = g_array_new (FALSE, TRUE, sizeof (GPollFD));
+  return self;
+}
+
+/* Once in the list, it is the one for its GMainContext: 0, or an errno. */
+static int
+enlist (Drive *self)
+{
+  Drive *other;
+  int err = 0;
 
   g_mutex_lock (&drives_lock);
-  drives = g_slist_prepend (drives, self);
+  other = find_by_main_context_locked (self->main_context);
+  if (other != NULL)
+    err = other->core == self->core ? EALREADY : EEXIST;
+  else
+    drives = g_slist_prepend (drives, self);
   g_mutex_unlock (&drives_lock);
-  gaio_fd_table_leave_source (core->fds);
-  atomic_store_explicit (&core->driver, &self->parent, memory_order_release);
+  return err;
+}
+
+static void
+begin (Drive *self)
+{
+  gaio_fd_table_leave_source (self->core->fds);
+  atomic_store_explicit (&self->core->driver, &self->parent, memory_order_release);
   add_marker (self);
-  g_main_context_set_poll_func (main_context, drive_poll);
+  g_main_context_set_poll_func (self->main_context, drive_poll);
   /* It may be waiting as it used to. */
-  g_main_context_wakeup (main_context);
-  return true;
+  g_main_context_wakeup (self->main_context);
 }
 
 /**
@@ -267,7 +330,9 @@ begin (GaioCore *core, GMainContext *main_context, int wakeup_fd)
  *
  * It lasts as long as the context; then the main context waits as before. What runs the main
  * context by g_main_context_query() and a poll of its own, instead of iterating it, must not be
- * driven: it does not call the poll function.
+ * driven: it does not call the poll function. Nor must another one be set after this. Functions
+ * that the context calls before it waits, such as [callback@Gaio.CanReadFunc], are called in the
+ * midst of an iteration and must not run the main context.
  *
  * Thread: any, before or while the main context runs.
  *
@@ -280,7 +345,8 @@ gaio_context_drive (GaioContext *self, GMainContext *main_context, GError **erro
 {
   GaioCore *core;
   GMainContext *attached_to;
-  int wakeup_fd;
+  Drive *drive;
+  int err;
 
   g_return_val_if_fail (GAIO_IS_CONTEXT (self), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
@@ -289,26 +355,32 @@ gaio_context_drive (GaioContext *self, GMainContext *main_context, GError **erro
   attached_to = gaio_core_get_main_context (core);
   if (main_context == NULL)
     main_context = g_main_context_default ();
-  if (attached_to != NULL && attached_to != main_context)
+  if (g_source_is_destroyed (gaio_core_get_source (core)) ||
+      (attached_to != NULL && attached_to != main_context))
     {
       gaio_set_error_errno (error, EINVAL, "drive", "a context that is attached elsewhere");
       return FALSE;
     }
-  if (find_by_main_context (main_context) != NULL)
-    {
-      if (atomic_load (&core->driver) != NULL)
-        return TRUE;
-      gaio_set_error_errno (error, EEXIST, "drive", "a main context that is driven");
-      return FALSE;
-    }
-  wakeup_fd = find_wakeup_fd (main_context);
-  if (attached_to == NULL)
-    gaio_context_attach (self, main_context);
-  if (!begin (core, main_context, wakeup_fd))
+
+  drive = drive_new (core, main_context);
+  if (drive == NULL)
     {
       gaio_set_error_errno (error, errno, "drive", "a main context");
       return FALSE;
     }
+  err = enlist (drive);
+  if (err != 0)
+    drive_unref (drive);
+  if (err == EALREADY)
+    return TRUE;
+  if (err != 0)
+    {
+      gaio_set_error_errno (error, err, "drive", "a main context that is driven");
+      return FALSE;
+    }
+  if (attached_to == NULL)
+    gaio_context_attach (self, main_context);
+  begin (drive);
   return TRUE;
 }
 

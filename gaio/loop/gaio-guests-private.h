@@ -27,6 +27,10 @@ void gaio_guests_set (GaioGuests *self,
  * whether any is ready without a wait. */
 bool gaio_guests_verify (GaioGuests *self);
 
+/* Whether the kernel watches all of them. When it has no memory or no descriptor left it does not,
+ * and whoever waits has to look at those by other means, now and then. */
+bool gaio_guests_is_complete (GaioGuests *self);
+
 /* After the wait: fills in the revents, which are 0, of the array that was set; returns how many
  * are not any more. */
 int gaio_guests_collect (GaioGuests *self, GPollFD *pollfds);

@@ -25,12 +25,14 @@ typedef struct
 {
   GaioFdNode node;
   guint index; /* in the array that was set */
+  bool failed; /* the kernel does not take it just now */
 } Guest;
 
 struct _GaioGuests
 {
   GaioFdTable *table;
-  GaioFdMonitor *monitor;
+  GaioFdMonitor *monitor; /* NULL only in a child of a fork that got no descriptor */
+  guint n_failed;
   GMutex lock; /* the monitor wants one */
   GQueue ready;
   GPtrArray *guests; /* NULL for an entry that is not watched */
@@ -114,6 +116,7 @@ gaio_guests_begin_child (GaioGuests *self)
   close_set (self);
   g_ptr_array_set_size (self->guests, 0);
   g_array_set_size (self->fds, 0);
+  self->n_failed = 0;
   return open_set (self);
 }
 
@@ -124,6 +127,24 @@ is_same (GaioGuests *self, guint index, const GPollFD *pollfd)
 
   return g_array_index (self->fds, int, index) == pollfd->fd &&
          (guest == NULL || guest->node.events == pollfd->events);
+}
+
+static void
+watch_guest (GaioGuests *self, Guest *guest)
+{
+  g_mutex_lock (&self->lock);
+  guest->failed = !gaio_fd_monitor_epoll.update (self->monitor, NULL, &guest->node);
+  g_mutex_unlock (&self->lock);
+  self->n_failed += guest->failed;
+}
+
+static void
+unwatch_guest (GaioGuests *self, Guest *guest)
+{
+  g_mutex_lock (&self->lock);
+  gaio_fd_monitor_epoll.update (self->monitor, &guest->node, NULL);
+  g_mutex_unlock (&self->lock);
+  self->n_failed -= guest->failed;
 }
 
 static Guest *
@@ -137,19 +158,14 @@ add (GaioGuests *self, const GPollFD *pollfd, bool steadfast)
   guest->node.internal = steadfast;
   guest->node.monitor = self->monitor;
   guest->node.ready_link.data = guest;
-  g_mutex_lock (&self->lock);
-  /* What the kernel does not take it reports as an error when it is verified. */
-  gaio_fd_monitor_epoll.update (self->monitor, NULL, &guest->node);
-  g_mutex_unlock (&self->lock);
+  watch_guest (self, guest);
   return guest;
 }
 
 static void
 remove_guest (GaioGuests *self, Guest *guest)
 {
-  g_mutex_lock (&self->lock);
-  gaio_fd_monitor_epoll.update (self->monitor, &guest->node, NULL);
-  g_mutex_unlock (&self->lock);
+  unwatch_guest (self, guest);
   g_free (guest);
 }
 
@@ -208,6 +224,8 @@ gaio_guests_set (GaioGuests *self,
   guint head = 0;
   guint tail = 0;
 
+  if (self->monitor == NULL)
+    return;
   while (head < n_common && is_same (self, head, &pollfds[head]))
     head++;
   if (head == n_old && head == n_pollfds)
@@ -231,13 +249,27 @@ gaio_guests_set (GaioGuests *self,
 bool
 gaio_guests_verify (GaioGuests *self)
 {
-  bool is_ready;
+  if (self->monitor == NULL)
+    return false;
+  for (guint i = 0; i < self->guests->len && self->n_failed > 0; i++)
+    {
+      Guest *guest = self->guests->pdata[i];
 
+      if (guest == NULL || !guest->failed)
+        continue;
+      unwatch_guest (self, guest);
+      watch_guest (self, guest);
+    }
   g_mutex_lock (&self->lock);
   gaio_fd_monitor_epoll.verify (self->monitor);
   g_mutex_unlock (&self->lock);
-  is_ready = self->ready.head != NULL || gaio_fd_monitor_epoll.is_ready (self->monitor);
-  return is_ready;
+  return self->ready.head != NULL || gaio_fd_monitor_epoll.is_ready (self->monitor);
+}
+
+bool
+gaio_guests_is_complete (GaioGuests *self)
+{
+  return self->monitor != NULL && self->n_failed == 0;
 }
 
 int
@@ -247,6 +279,8 @@ gaio_guests_collect (GaioGuests *self, GPollFD *pollfds)
   int n_ready = 0;
   GList *link;
 
+  if (self->monitor == NULL)
+    return 0;
   if (gaio_fd_table_take_reported (self->table, gaio_fd_monitor_epoll.get_fd (self->monitor)) ||
       gaio_fd_monitor_epoll.is_ready (self->monitor))
     gaio_fd_monitor_epoll.wait (self->monitor, 0);
