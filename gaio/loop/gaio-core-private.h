@@ -10,6 +10,7 @@
 #include <gaio/loop/gaio-coroutine-private.h>
 #include <gaio/loop/gaio-deadline-private.h>
 #include <gaio/loop/gaio-fd-table-private.h>
+#include <gaio/loop/gaio-foreign-private.h>
 #include <gaio/loop/gaio-timer-private.h>
 
 /* A quarter of a frame at 60 a second. */
@@ -74,7 +75,7 @@ struct _GaioCore
   gint64 busy_since_us; /* since when each round had something for the GSource; 0: it has not */
   GSource *source_break; /* the GSource lets others have their turn, until this is dispatched */
   gint64 break_end_us;   /* or until then */
-  bool is_foreign;     /* a foreign loop has asked for the descriptor */
+  GaioForeign *foreign; /* a foreign loop has asked for the descriptor; or NULL */
   bool foreign_sleeps; /* between two gaio_context_iterate() */
   bool iterating;      /* in gaio_context_iterate() */
   GaioDeadline *deadline; /* made when a wait needs it that others do */

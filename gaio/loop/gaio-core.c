@@ -148,9 +148,7 @@ begin_child (Core *core)
 
   core->fork_count = gaio_fork_get_count ();
   foreign_end_sleep (core);
-  if (core->is_foreign)
-    foreign_forget (core);
-  core->is_foreign = false;
+  foreign_forget (core);
   g_clear_pointer (&core->deadline, gaio_deadline_free);
   core->deadline_failed = false;
   if (give_up_ring (core) != NULL)
@@ -312,6 +310,9 @@ foreign_remember (Core *core)
 static void
 foreign_forget (Core *core)
 {
+  if (core->foreign == NULL)
+    return;
+  g_clear_pointer (&core->foreign, gaio_foreign_free);
   g_mutex_lock (&foreign_lock);
   foreign_cores = g_slist_remove (foreign_cores, core);
   atomic_fetch_sub (&n_foreign_cores, 1);
@@ -354,6 +355,9 @@ foreign_begin_sleep (Core *core)
   /* The home thread is awake in that loop, and may ask for operations; nobody else submits them. */
   if (core->ring != NULL)
     gaio_ring_set_waker (core->ring, core->waker);
+  gaio_foreign_set_monitor_fd (core->foreign,
+                               gaio_fd_table_get_fd (core->fds),
+                               gaio_fd_table_get_fd_generation (core->fds));
   timeout_ns = set_deadline (core);
   /* What was notified before the sleep began made the descriptor readable for nobody. */
   if (timeout_ns != 0 && !gaio_waker_is_notified (core->waker))
@@ -387,7 +391,7 @@ leave_turn (Core *core)
   if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 1)
     gaio_waker_end_turn (core->waker);
   if (atomic_fetch_sub_explicit (&core->depth, 1, memory_order_relaxed) == 1 &&
-      core->is_foreign && !core->iterating)
+      core->foreign != NULL && !core->iterating)
     foreign_begin_sleep (core);
 }
 
@@ -694,9 +698,7 @@ end (Core *core)
   GaioCoroutineGroup *coroutines = atomic_load (&core->coroutines);
 
   gaio_core_end_driver (core);
-  if (core->is_foreign)
-    foreign_forget (core);
-  core->is_foreign = false;
+  foreign_forget (core);
   end_break (core);
   /* Before what they wait for. */
   if (coroutines != NULL)
@@ -820,20 +822,20 @@ int
 gaio_core_get_fd (Core *core)
 {
   gaio_core_check_process (core);
-  if (!core->is_foreign)
+  if (core->foreign == NULL)
     {
       gaio_fd_table_need_fd (core->fds);
       flush (core, get_groups (core, 0));
-      if (gaio_fd_table_get_fd (core->fds) < 0)
+      if (gaio_fd_table_get_fd (core->fds) < 0 || !ensure_deadline (core))
         return -1;
-      if (!ensure_deadline (core))
+      core->foreign = gaio_foreign_new ();
+      if (core->foreign == NULL)
         return -1;
-      core->is_foreign = true;
       foreign_remember (core);
     }
   /* In a callback too: who asks there is about to run a loop of their own in it. */
   foreign_begin_sleep (core);
-  return gaio_fd_table_get_fd (core->fds);
+  return gaio_foreign_get_fd (core->foreign);
 }
 
 bool
@@ -865,7 +867,7 @@ gaio_core_iterate (Core *core)
         break;
     }
   core->iterating = iterating;
-  if (core->is_foreign && gaio_waker_is_home (core->waker))
+  if (core->foreign != NULL && gaio_waker_is_home (core->waker))
     {
       foreign_begin_sleep (core);
       if (more)

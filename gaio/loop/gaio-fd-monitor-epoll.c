@@ -194,7 +194,7 @@ wait_ns (int fd, struct epoll_event *events, gint64 timeout_ns)
   return epoll_wait (fd, events, MAX_EVENTS, (int) MIN (timeout_ms, G_MAXINT));
 }
 
-/* The set keeps its number: the GSource, or a foreign loop, knows it by that. */
+/* The set keeps its number: the GSource knows it by that. */
 static void
 make_anew_locked (EpollMonitor *self)
 {

@@ -42,6 +42,7 @@ struct _GaioFdTable
   GQueue ready;
   GQueue held;
   GPtrArray *pollable; /* nodes with a poll function */
+  guint fd_generation; /* how often the monitor, or its descriptor, was opened */
   guint64 n_called;
 };
 

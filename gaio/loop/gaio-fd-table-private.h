@@ -111,3 +111,6 @@ void gaio_fd_table_begin_child (GaioFdTable *self);
  * when the system gives none. */
 void gaio_fd_table_need_fd (GaioFdTable *self);
 int gaio_fd_table_get_fd (GaioFdTable *self);
+
+/* Another one each time that the number of that descriptor may stand for another file. */
+guint gaio_fd_table_get_fd_generation (GaioFdTable *self);

@@ -156,6 +156,7 @@ open_locked (GaioFdTable *self, const GaioFdMonitorOps *ops, GaioRing *ring)
   for (GList *link = self->retired.head; link != NULL; link = link->next)
     ((GaioFdNode *) link->data)->monitor = monitor;
   self->monitor = monitor;
+  self->fd_generation++;
   atomic_store (&self->type, (int) ops->type);
 
   if (self->monitor_failed && ops == &gaio_fd_monitor_epoll)
@@ -370,4 +371,15 @@ int
 gaio_fd_table_get_fd (GaioFdTable *self)
 {
   return self->monitor != NULL ? self->monitor->ops->get_fd (self->monitor) : -1;
+}
+
+guint
+gaio_fd_table_get_fd_generation (GaioFdTable *self)
+{
+  if (self->monitor != NULL && self->monitor->is_other_file)
+    {
+      self->monitor->is_other_file = false;
+      self->fd_generation++;
+    }
+  return self->fd_generation;
 }

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -658,6 +659,84 @@ test_fork (GaioTestLoop *loop)
   close_pipe (&pipe);
 }
 
+static gssize
+drop_last (gpointer data)
+{
+  GaioTestLoop *loop = data;
+
+  g_clear_object (&loop->context);
+  return 1;
+}
+
+/* The last reference goes in the midst of the wait. */
+static void
+test_dropped_by_can_read (GaioTestLoop *loop)
+{
+  g_autoptr (GaioEventNotifier) notifier = gaio_event_notifier_new (NULL);
+  const GaioFdHandlers handlers = { .read = count, .can_read = drop_last };
+
+  g_assert_true (gaio_context_set_fd_handlers (loop->context,
+                                               gaio_event_notifier_get_fd (notifier),
+                                               &handlers,
+                                               loop,
+                                               NULL,
+                                               NULL));
+  while (loop->context != NULL)
+    g_main_context_iteration (loop->main_context, FALSE);
+  g_assert_true (g_main_context_get_poll_func (loop->main_context) == g_poll);
+}
+
+/* A context outlives the GMainContext that it has driven; another may stand at its address. */
+static void
+test_main_context_ends (void)
+{
+  g_autoptr (GaioContext) context = gaio_context_new (NULL);
+  GMainContext *main_context = g_main_context_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (gaio_context_drive (context, main_context, NULL));
+  g_main_context_iteration (main_context, FALSE);
+  g_main_context_unref (main_context);
+  for (int i = 0; i < 20; i++)
+    {
+      g_autoptr (GMainContext) other = g_main_context_new ();
+      g_autoptr (GaioContext) own = gaio_context_new (NULL);
+
+      g_assert_true (gaio_context_drive (own, other, &error));
+      g_assert_no_error (error);
+    }
+  main_context = g_main_context_new ();
+  g_assert_false (gaio_context_drive (context, main_context, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_main_context_unref (main_context);
+}
+
+/* Without a descriptor for it nothing has changed. */
+static void
+no_fds_subprocess (void)
+{
+  g_autoptr (GMainContext) main_context = g_main_context_new ();
+  g_autoptr (GaioContext) context = gaio_context_new (NULL);
+  g_autoptr (GError) error = NULL;
+  struct rlimit none = { 0, 0 };
+
+  if (!g_test_subprocess ())
+    return;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
+  g_assert_false (gaio_context_drive (context, main_context, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES);
+  g_assert_true (g_main_context_get_poll_func (main_context) == g_poll);
+  g_assert_true (gaio_test_main_context_is_empty (main_context));
+  _exit (0);
+}
+
+static void
+test_no_fds (void)
+{
+  g_test_trap_subprocess ("/drive/no-fds/subprocess", 0, 0);
+  g_test_trap_assert_passed ();
+}
+
 static void
 test_errors (void)
 {
@@ -793,6 +872,10 @@ main (int argc, char **argv)
   gaio_test_add_drive_matrix ("/drive/foreign", test_foreign);
   gaio_test_add_drive_matrix ("/drive/foreign-and-nested", test_foreign_and_nested);
   gaio_test_add_drive_matrix ("/drive/fork", test_fork);
+  gaio_test_add_drive_matrix ("/drive/dropped-by-can-read", test_dropped_by_can_read);
+  gaio_test_add ("/drive/main-context-ends", test_main_context_ends);
+  gaio_test_add ("/drive/no-fds", test_no_fds);
+  gaio_test_add ("/drive/no-fds/subprocess", no_fds_subprocess);
   gaio_test_add ("/drive/errors", test_errors);
   gaio_test_add ("/drive/two-threads", test_two_threads);
   return g_test_run ();
