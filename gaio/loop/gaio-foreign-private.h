@@ -14,6 +14,6 @@ void gaio_foreign_free (GaioForeign *self);
 
 int gaio_foreign_get_fd (GaioForeign *self);
 
-/* `fd` is what the context's monitor can be waited for by now; `generation` is another one each time
- * that the number stands for another file. */
+/* `fd` is what the monitor of the context can be waited for by; `generation` is another one each
+ * time that the number stands for another file. */
 void gaio_foreign_set_monitor_fd (GaioForeign *self, int fd, guint generation);

@@ -20,6 +20,7 @@
 #include "config.h"
 
 #include <stdatomic.h>
+#include <sys/prctl.h>
 
 #include <gaio/base/gaio-debug-private.h>
 #include <gaio/loop/gaio-context-private.h>
@@ -150,6 +151,9 @@ thread_main (gpointer data)
   Shared *self = data;
 
   self->thread = g_thread_self ();
+  /* The kernel lets the timeouts of poll(2) and epoll_wait(2) be late by 50 us unless it is told
+   * not to; deadlines are in nanoseconds here. */
+  prctl (PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   gaio_context_set_thread_default (self->context);
   g_mutex_lock (&self->lock);
   self->started = true;
