@@ -528,6 +528,25 @@ gaio_bottom_half_schedule_idle (GaioBottomHalf *self)
 }
 
 /**
+ * gaio_bottom_half_is_scheduled:
+ * @self: a bottom half
+ *
+ * Tells whether the callback is going to run, be it soon or idly. While it runs, that is so only
+ * when it was scheduled again.
+ *
+ * Thread: any; from another than the home it may have changed by the time that this returns.
+ *
+ * Returns: %TRUE when it is scheduled
+ */
+gboolean
+gaio_bottom_half_is_scheduled (GaioBottomHalf *self)
+{
+  g_return_val_if_fail (GAIO_IS_BOTTOM_HALF (self), FALSE);
+
+  return (atomic_load (&self->core->node.state) & (WANTED | DESTROYED)) == WANTED;
+}
+
+/**
  * gaio_bottom_half_cancel:
  * @self: a bottom half
  *

@@ -32,6 +32,9 @@ GAIO_AVAILABLE_IN_1_0
 void gaio_bottom_half_schedule_idle (GaioBottomHalf *self);
 
 GAIO_AVAILABLE_IN_1_0
+gboolean gaio_bottom_half_is_scheduled (GaioBottomHalf *self);
+
+GAIO_AVAILABLE_IN_1_0
 void gaio_bottom_half_cancel (GaioBottomHalf *self);
 
 GAIO_AVAILABLE_IN_1_0

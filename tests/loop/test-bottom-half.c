@@ -592,6 +592,42 @@ test_context_ends (GaioTestLoop *loop)
   g_assert_cmpint (a.n, ==, 0);
 }
 
+static GaioBottomHalf *asked;
+
+static void
+on_asked (gpointer data)
+{
+  g_assert_false (gaio_bottom_half_is_scheduled (asked));
+  if (++*(int *) data == 1)
+    {
+      gaio_bottom_half_schedule (asked);
+      g_assert_true (gaio_bottom_half_is_scheduled (asked));
+    }
+}
+
+static void
+test_is_scheduled (GaioTestLoop *loop)
+{
+  int n = 0;
+
+  asked = gaio_bottom_half_new (loop->context, on_asked, &n, NULL);
+  g_assert_false (gaio_bottom_half_is_scheduled (asked));
+  gaio_bottom_half_schedule_idle (asked);
+  g_assert_true (gaio_bottom_half_is_scheduled (asked));
+  gaio_bottom_half_cancel (asked);
+  g_assert_false (gaio_bottom_half_is_scheduled (asked));
+  gaio_bottom_half_schedule (asked);
+  g_assert_true (gaio_bottom_half_is_scheduled (asked));
+  gaio_test_settle (loop);
+  g_assert_cmpint (n, ==, 2);
+  g_assert_false (gaio_bottom_half_is_scheduled (asked));
+  gaio_bottom_half_schedule (asked);
+  gaio_bottom_half_destroy (asked);
+  g_assert_false (gaio_bottom_half_is_scheduled (asked));
+  g_clear_object (&asked);
+  gaio_test_settle (loop);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -617,5 +653,6 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/bottom-half/signal-handler", test_signal_handler);
   gaio_test_add_loop_matrix ("/bottom-half/context-ends", test_context_ends);
 
+  gaio_test_add_loop_matrix ("/bottom-half/is-scheduled", test_is_scheduled);
   return g_test_run ();
 }
