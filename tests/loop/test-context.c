@@ -432,6 +432,53 @@ test_properties (GaioTestLoop *loop)
   g_assert_cmpuint (turns_after, >=, turns + 5);
 }
 
+static void
+count_for_others (gpointer data)
+{
+  g_atomic_int_inc ((int *) data);
+}
+
+static gpointer
+run_main_loop (gpointer data)
+{
+  g_main_loop_run (data);
+  return NULL;
+}
+
+/* The home sleeps in its GMainContext; another thread must not become the home meanwhile. */
+static void
+test_iterate_elsewhere (void)
+{
+  for (int is_driven = 0; is_driven < 2; is_driven++)
+    {
+      g_autoptr (GMainContext) main_context = g_main_context_new ();
+      g_autoptr (GMainLoop) main_loop = g_main_loop_new (main_context, FALSE);
+      GaioContext *context = gaio_context_new (NULL);
+      GThread *thread;
+      int n = 0;
+
+      if (is_driven)
+        g_assert_true (gaio_context_drive (context, main_context, NULL));
+      else
+        gaio_context_attach (context, main_context);
+      gaio_context_invoke (context, count_for_others, &n, NULL);
+      thread = g_thread_new ("home", run_main_loop, main_loop);
+      while (g_atomic_int_get (&n) == 0)
+        g_usleep (100);
+      g_test_expect_message ("gaio", G_LOG_LEVEL_CRITICAL, "*take_home*");
+      g_assert_false (gaio_context_iterate (context));
+      g_test_assert_expected_messages ();
+      g_test_expect_message ("gaio", G_LOG_LEVEL_CRITICAL, "*take_home*");
+      g_assert_cmpint (gaio_context_get_fd (context), ==, -1);
+      g_test_assert_expected_messages ();
+      g_main_loop_quit (main_loop);
+      g_thread_join (thread);
+      g_object_unref (context);
+      while (g_main_context_iteration (main_context, FALSE))
+        ;
+    }
+}
+
 /* What is in use, and why, for people to read. */
 static void
 test_reasons (GaioTestLoop *loop)
@@ -808,6 +855,7 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/context/drop-elsewhere", test_drop_elsewhere);
   gaio_test_add ("/context/many", test_many);
   gaio_test_add_loop_matrix ("/context/properties", test_properties);
+  gaio_test_add ("/context/iterate-elsewhere", test_iterate_elsewhere);
   gaio_test_add_loop_matrix ("/context/reasons", test_reasons);
   gaio_test_add ("/context/engine", test_engine);
   gaio_test_add ("/context/default", test_default);
