@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -39,10 +40,19 @@ test_ready (void)
 static void
 test_errors (void)
 {
-  GPollFD fd = { .fd = 0 };
+  GPollFD fds[9];
+  struct rlimit limit, few;
 
-  /* More than a process can have. */
-  g_assert_cmpint (gaio_poll_ns (&fd, G_MAXUINT, 0), ==, -EINVAL);
+  for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
+    fds[i] = (GPollFD){ .fd = -1 };
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  few = limit;
+  few.rlim_cur = 8;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &few), ==, 0);
+  g_assert_cmpint (gaio_poll_ns (fds, 8, 0), ==, 0);
+  /* More than the process can have. */
+  g_assert_cmpint (gaio_poll_ns (fds, 9, 0), ==, -EINVAL);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
 }
 
 static int n_signals;
