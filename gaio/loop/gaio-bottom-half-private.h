@@ -26,7 +26,6 @@ struct _GaioBhNode
   /*< private >*/
   GaioBhNode *_Atomic next;
   atomic_uint state;
-  guint taken; /* home thread: what the state was when the queue let go of it */
 };
 
 /* What a context has one of: the nodes that are scheduled. Reference-counted, since those who

@@ -75,6 +75,7 @@ struct _GaioBhQueue
   GaioBhNode stub; /* always in the queue, so that it is never empty */
   Run *runs;
   bool interrupted; /* the last run has left something */
+  guint taken;      /* the state of the node that is being run, as it was taken out */
   guint64 n_run;
 
   GRecMutex close_lock;
@@ -153,7 +154,8 @@ run_queue (GaioBhQueue *self, GaioSlice *slice, bool closing)
     {
       guint state = atomic_fetch_and (&node->state, ~(guint) (QUEUED | IDLE | WANTED));
 
-      node->taken = state;
+      /* Not in the node: that may be in the queue of another home by now, and run there. */
+      self->taken = state;
       if (state & IDLE)
         atomic_fetch_sub (&self->n_idle, 1);
       self->n_run++;
@@ -408,7 +410,7 @@ core_run (GaioBhNode *node, bool closing)
   bool ran = false;
   guint state;
 
-  if (node->taken & WANTED && !(atomic_load (&node->state) & DESTROYED) && !closing)
+  if (core->queue->taken & WANTED && !(atomic_load (&node->state) & DESTROYED) && !closing)
     {
       core->running++;
       core->func (core->user_data);
