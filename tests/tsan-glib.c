@@ -109,8 +109,10 @@ g_bytes_unref (GBytes *bytes)
 
 /* What a thread did before it hands something to a GMainContext happens before the context calls
  * it: the context takes it from its list under its own lock, after it polled. Each context
- * therefore polls by way of here. */
+ * therefore polls by way of here, also one that somebody has given a function of his own: of those
+ * there is one, that of the contexts that drive. */
 static __thread GMainContext *iterated;
+static GPollFunc own_poll;
 
 static gint
 poll_and_acquire (GPollFD *fds, guint n_fds, gint timeout)
@@ -122,12 +124,47 @@ poll_and_acquire (GPollFD *fds, guint n_fds, gint timeout)
   return n_ready;
 }
 
+static gint
+own_poll_and_acquire (GPollFD *fds, guint n_fds, gint timeout)
+{
+  GPollFunc func = __atomic_load_n (&own_poll, __ATOMIC_ACQUIRE);
+  gint n_ready = func (fds, n_fds, timeout);
+
+  if (iterated != NULL)
+    acquire (iterated);
+  return n_ready;
+}
+
+void
+g_main_context_set_poll_func (GMainContext *context, GPollFunc func)
+{
+  GPollFunc none = NULL;
+
+  if (func == NULL || func == g_poll)
+    func = poll_and_acquire;
+  else if (__atomic_compare_exchange_n (&own_poll, &none, func, 0, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE) ||
+           none == func)
+    func = own_poll_and_acquire;
+  REAL (g_main_context_set_poll_func) (context, func);
+}
+
+GPollFunc
+g_main_context_get_poll_func (GMainContext *context)
+{
+  GPollFunc func = REAL (g_main_context_get_poll_func) (context);
+
+  if (func == poll_and_acquire)
+    return g_poll;
+  return func == own_poll_and_acquire ? __atomic_load_n (&own_poll, __ATOMIC_ACQUIRE) : func;
+}
+
 GMainContext *
 g_main_context_new (void)
 {
   GMainContext *context = REAL (g_main_context_new) ();
 
-  g_main_context_set_poll_func (context, poll_and_acquire);
+  g_main_context_set_poll_func (context, NULL);
   return context;
 }
 

@@ -52,6 +52,28 @@ wait_for (Mailbox *box, int n)
   g_mutex_unlock (&box->lock);
 }
 
+static int
+get_n (Mailbox *box)
+{
+  int n;
+
+  g_mutex_lock (&box->lock);
+  n = box->n;
+  g_mutex_unlock (&box->lock);
+  return n;
+}
+
+static GThread *
+get_thread (Mailbox *box)
+{
+  GThread *thread;
+
+  g_mutex_lock (&box->lock);
+  thread = box->thread;
+  g_mutex_unlock (&box->lock);
+  return thread;
+}
+
 static void
 test_run (void)
 {
@@ -435,17 +457,17 @@ test_glib (void)
   g_source_set_callback (timeout, on_timeout, &ticks, NULL);
   g_source_attach (timeout, main_context);
   wait_for (&ticks, 3);
-  home = ticks.thread;
+  home = get_thread (&ticks);
   g_assert_true (home != g_thread_self ());
   for (int i = 1; i <= 200; i++)
     {
       g_main_context_invoke (main_context, on_invoked, &box);
       if (i % 3 == 0)
         wait_for (&box, i);
-      g_assert_true (box.thread == NULL || box.thread == home);
+      g_assert_true (get_n (&box) == 0 || get_thread (&box) == home);
     }
   wait_for (&box, 200);
-  wait_for (&ticks, ticks.n + 3);
+  wait_for (&ticks, get_n (&ticks) + 3);
   g_source_destroy (timeout);
   g_source_unref (timeout);
   gaio_io_thread_stop (thread);
@@ -510,8 +532,10 @@ look_at_stats (gpointer data)
 static void
 get_stats (Stats *self)
 {
+  int n = get_n (&self->box);
+
   gaio_context_invoke (self->context, look_at_stats, self, NULL);
-  wait_for (&self->box, self->box.n + 1);
+  wait_for (&self->box, n + 1);
 }
 
 /* It polls before it sleeps, and goes on doing so once it has a main context. */
