@@ -12,6 +12,9 @@
  * name. What a process makes only once (the default context, the default pool) is made by
  * gaio_test_init(), so that it does not look like a leak of the first test that uses it.
  *
+ * The loops of the matrix have no dispatch budget: with one, how much a turn of a GSource does
+ * would depend on how fast the machine is at that moment. What is about the budget sets its own.
+ *
  * It does not isolate tests from each other: they run one after another in one process, so a test
  * that needs a process of its own uses g_test_trap_subprocess(). tests/base/test-harness.c shows
  * that the harness fails when it should. */
@@ -322,6 +325,7 @@ run_loop (const Case *test)
   g_weak_ref_init (&weak, loop.context);
   if (loop.context != NULL)
     {
+      gaio_context_set_dispatch_budget_us (loop.context, 0);
       if (loop.driver == GAIO_TEST_BY_SOURCE)
         gaio_context_attach (loop.context, loop.main_context);
       if (loop.driver == GAIO_TEST_BY_DRIVE)

@@ -33,6 +33,7 @@ struct _Device
   void (*in_poll) (Device *device); /* does more in a callback */
   void (*in_ready) (Device *device);
   void (*in_end) (Device *device);
+  int ended;   /* atomic: the mode has */
   Flag *other; /* for those */
   Device *victim;
   int n_until;
@@ -104,6 +105,7 @@ device_end (gpointer data)
   Device *device = data;
 
   note (device, 'e');
+  g_atomic_int_set (&device->ended, TRUE);
   if (device->in_end != NULL)
     device->in_end (device);
 }
@@ -317,16 +319,29 @@ test_last_look (GaioTestLoop *loop)
   device_clear (&device);
 }
 
+/* For another thread: until the loop is in the midst of a spin; or has ended it without finding
+ * anything, since spins do not pay on a machine that is slow at the moment. A test of what a spin
+ * finds then tries again. */
+static void
+await_spin (Device *device)
+{
+  int before = g_atomic_int_get (&device->n_polled);
+
+  while (g_atomic_int_get (&device->n_polled) < before + 100 && !g_atomic_int_get (&device->ended))
+    g_usleep (100);
+}
+
 /* A waiter without a deadline that nobody notifies by a system call. */
 static gpointer
 hit_when_polled (gpointer data)
 {
   Device *device = data;
-  int before = g_atomic_int_get (&device->n_polled);
 
-  while (g_atomic_int_get (&device->n_polled) < before + 100)
-    g_usleep (100);
+  await_spin (device);
   g_atomic_int_set (&device->hit, TRUE);
+  /* The last look may have been before. */
+  if (g_atomic_int_get (&device->ended))
+    gaio_event_notifier_set (device->notifier);
   return NULL;
 }
 
@@ -334,21 +349,31 @@ static void
 test_shared_memory (GaioTestLoop *loop)
 {
   Device device = { 0 };
-  guint64 waits, sent, spent;
-  GThread *thread;
 
   start (loop, &device, 0);
-  prime_for_long (&device);
-  waits = get_stat (loop->context, "waits");
-  sent = get_stat (loop->context, "wake-ups-sent");
-  spent = get_stat (loop->context, "poll-ns");
-  thread = g_thread_new ("device", hit_when_polled, &device);
-  while (device.n_ready == 0)
-    gaio_context_poll (loop->context, TRUE);
-  g_thread_join (thread);
-  g_assert_cmpuint (get_stat (loop->context, "waits"), ==, waits);
-  g_assert_cmpuint (get_stat (loop->context, "wake-ups-sent"), ==, sent);
-  g_assert_cmpuint (get_stat (loop->context, "poll-ns"), >, spent);
+  do
+    {
+      guint64 waits, sent, spent;
+      GThread *thread;
+
+      device.hit = FALSE;
+      prime_for_long (&device);
+      device.ended = FALSE;
+      device.n_ready = 0;
+      waits = get_stat (loop->context, "waits");
+      sent = get_stat (loop->context, "wake-ups-sent");
+      spent = get_stat (loop->context, "poll-ns");
+      thread = g_thread_new ("device", hit_when_polled, &device);
+      while (device.n_ready == 0 && !device.ended)
+        gaio_context_poll (loop->context, TRUE);
+      g_thread_join (thread);
+      if (device.ended)
+        continue;
+      g_assert_cmpuint (get_stat (loop->context, "waits"), ==, waits);
+      g_assert_cmpuint (get_stat (loop->context, "wake-ups-sent"), ==, sent);
+      g_assert_cmpuint (get_stat (loop->context, "poll-ns"), >, spent);
+    }
+  while (device.ended);
   device_clear (&device);
 }
 
@@ -368,10 +393,8 @@ static gpointer
 invoke_when_polled (gpointer data)
 {
   Caller *caller = data;
-  int before = g_atomic_int_get (&caller->device->n_polled);
 
-  while (g_atomic_int_get (&caller->device->n_polled) < before + 100)
-    g_usleep (100);
+  await_spin (caller->device);
   gaio_context_invoke (caller->device->loop->context, on_called, caller, NULL);
   return NULL;
 }
@@ -382,23 +405,32 @@ test_notification (GaioTestLoop *loop)
 {
   Device device = { 0 };
   Caller caller = { .device = &device };
-  guint64 waits, sent, saved, hits;
-  GThread *thread;
 
   start (loop, &device, 0);
-  prime_for_long (&device);
-  waits = get_stat (loop->context, "waits");
-  sent = get_stat (loop->context, "wake-ups-sent");
-  saved = get_stat (loop->context, "wake-ups-saved");
-  hits = get_stat (loop->context, "poll-hits");
-  thread = g_thread_new ("caller", invoke_when_polled, &caller);
-  while (caller.n == 0)
-    gaio_context_poll (loop->context, TRUE);
-  g_thread_join (thread);
-  g_assert_cmpuint (get_stat (loop->context, "waits"), ==, waits);
-  g_assert_cmpuint (get_stat (loop->context, "wake-ups-sent"), ==, sent);
-  g_assert_cmpuint (get_stat (loop->context, "wake-ups-saved"), ==, saved + 1);
-  g_assert_cmpuint (get_stat (loop->context, "poll-hits"), ==, hits + 1);
+  do
+    {
+      guint64 waits, sent, saved, hits;
+      GThread *thread;
+
+      prime_for_long (&device);
+      device.ended = FALSE;
+      caller.n = 0;
+      waits = get_stat (loop->context, "waits");
+      sent = get_stat (loop->context, "wake-ups-sent");
+      saved = get_stat (loop->context, "wake-ups-saved");
+      hits = get_stat (loop->context, "poll-hits");
+      thread = g_thread_new ("caller", invoke_when_polled, &caller);
+      while (caller.n == 0)
+        gaio_context_poll (loop->context, TRUE);
+      g_thread_join (thread);
+      if (device.ended)
+        continue;
+      g_assert_cmpuint (get_stat (loop->context, "waits"), ==, waits);
+      g_assert_cmpuint (get_stat (loop->context, "wake-ups-sent"), ==, sent);
+      g_assert_cmpuint (get_stat (loop->context, "wake-ups-saved"), ==, saved + 1);
+      g_assert_cmpuint (get_stat (loop->context, "poll-hits"), ==, hits + 1);
+    }
+  while (device.ended);
   device_clear (&device);
 }
 
@@ -425,6 +457,7 @@ test_unpollable (GaioTestLoop *loop)
   waits = get_stat (loop->context, "waits");
   device.other = &flag;
   device.in_poll = set_other_once;
+  device.ended = FALSE;
   while (flag.n == 0)
     gaio_context_poll (loop->context, TRUE);
   g_assert_cmpuint (get_stat (loop->context, "waits"), ==, waits);
@@ -440,7 +473,9 @@ test_unpollable (GaioTestLoop *loop)
         gaio_context_poll (loop->context, TRUE);
       g_assert_cmpint (device.n_ready - n_ready, <=, 16);
     }
-  g_assert_cmpuint (get_stat (loop->context, "waits"), ==, waits);
+  /* But where spins do not pay. */
+  if (!device.ended)
+    g_assert_cmpuint (get_stat (loop->context, "waits"), ==, waits);
   device.hit = FALSE;
   finish (&flag);
   device_clear (&device);
@@ -510,15 +545,13 @@ test_nested (GaioTestLoop *loop)
   watch (&dummy);
   device.other = &dummy;
   start (loop, &device, LONG_NS);
-  prime (&device);
-  device.hit = TRUE;
   for (int i = 1; i <= 3; i++)
     {
-      while (device.n_ready < i)
-        {
-          /* The nested turn that slept has ended the mode, and may have closed the window. */
-          g_assert_true (gaio_context_poll (loop->context, TRUE));
-        }
+      /* The nested turn may have ended the mode and closed the window. */
+      device.hit = FALSE;
+      prime (&device);
+      device.hit = TRUE;
+      g_assert_true (gaio_context_poll (loop->context, TRUE));
       g_assert_cmpint (device.n_ready, ==, i);
       g_assert_cmpint (dummy.n, ==, i);
     }
@@ -704,10 +737,8 @@ static gpointer
 remove_when_polled (gpointer data)
 {
   Device *device = data;
-  int before = g_atomic_int_get (&device->n_polled);
 
-  while (g_atomic_int_get (&device->n_polled) < before + 100)
-    g_usleep (100);
+  await_spin (device);
   gaio_context_remove_fd_handler (device->loop->context, device_fd (device));
   return NULL;
 }
@@ -715,23 +746,33 @@ remove_when_polled (gpointer data)
 static void
 test_removal_by_thread (GaioTestLoop *loop)
 {
-  Device device = { 0 };
-  GThread *thread;
-  int n_polled;
+  int ended;
 
-  start (loop, &device, 0);
-  prime_for_long (&device);
-  thread = g_thread_new ("remover", remove_when_polled, &device);
-  while (g_atomic_int_get (&device.n_notified) == 0)
-    gaio_context_poll (loop->context, TRUE);
-  g_thread_join (thread);
-  n_polled = device.n_polled;
-  assert_record (&device, "bp");
-  for (int i = 0; i < 10; i++)
-    gaio_context_poll_ns (loop->context, 100 * 1000);
-  g_assert_cmpint (device.n_polled, ==, n_polled);
-  g_assert_cmpint (device.n_notified, ==, 1);
-  device_clear (&device);
+  do
+    {
+      Device device = { 0 };
+      GThread *thread;
+      int n_polled;
+
+      start (loop, &device, 0);
+      prime_for_long (&device);
+      device.ended = FALSE;
+      thread = g_thread_new ("remover", remove_when_polled, &device);
+      while (g_atomic_int_get (&device.n_notified) == 0)
+        gaio_context_poll (loop->context, TRUE);
+      g_thread_join (thread);
+      ended = device.ended;
+      n_polled = device.n_polled;
+      if (!ended)
+        assert_record (&device, "bp");
+      for (int i = 0; i < 10; i++)
+        gaio_context_poll_ns (loop->context, 100 * 1000);
+      g_assert_cmpint (device.n_polled, ==, n_polled);
+      g_assert_cmpint (device.n_notified, ==, 1);
+      device_clear (&device);
+      g_object_set (loop->context, "poll-shrink", 0, "poll-grow", 0, NULL);
+    }
+  while (ended);
 }
 
 /* Threads set and remove handlers, and tune, while the loop spins. */
@@ -912,6 +953,30 @@ sleep_once (GaioContext *context, gint64 duration_ns)
     gaio_context_poll_ns (context, duration_ns);
 }
 
+/* A window that is many times what it was before. A wait that is over before it has begun, on a
+ * slow machine, says nothing. */
+static guint64
+grow_window (Device *device, guint factor)
+{
+  GaioContext *context = device->loop->context;
+  guint64 before, after;
+
+  gaio_context_set_poll_max_ns (context, LONG_NS);
+  gaio_context_set_poll_grow (context, factor);
+  do
+    {
+      if (get_stat (context, "poll-window-ns") == 0)
+        prime (device);
+      before = get_stat (context, "poll-window-ns");
+      g_assert_cmpuint (before, >=, 2000);
+      wait_for_long (device);
+      after = get_stat (context, "poll-window-ns");
+    }
+  while (after <= before);
+  g_assert_cmpuint (after, >=, MIN (before * factor, LONG_NS));
+  return after;
+}
+
 /* Up the window goes by the factor when it was too short, and down by the divisor when what it was
  * for has not happened for as long as the limit. */
 static void
@@ -919,35 +984,31 @@ test_window (GaioTestLoop *loop)
 {
   GaioContext *context = loop->context;
   Device device = { 0 };
-  guint64 window, after;
-  int n_sleeps = 0;
+  int n_halved = 0;
 
   start (loop, &device, LONG_NS);
-  gaio_context_set_poll_grow (context, 10);
-  prime (&device);
-  window = get_stat (context, "poll-window-ns");
-  g_assert_cmpuint (window, >=, 4000);
-  wait_for_long (&device);
-  after = get_stat (context, "poll-window-ns");
-  g_assert_cmpuint (after, >=, window * 10);
-
-  /* One that is long enough to remember what it was for, and short enough to sleep longer. */
-  window *= 5;
-  gaio_context_set_poll_max_ns (context, (gint64) window);
-  while (window > 0)
+  /* Often it gives up before, when the machine is slow. */
+  while (n_halved < 3)
     {
-      sleep_once (context, (gint64) window * 2);
-      after = get_stat (context, "poll-window-ns");
-      g_assert_cmpuint (after, <, window);
-      /* There may have been more waits than one; and it gives up after some spins in vain. */
-      while (window / 2 > after && after != 0)
-        window /= 2;
-      g_assert_true (after == window / 2 || after == 0);
-      window = after;
-      n_sleeps++;
+      /* One that is long enough to remember what it was for, and short enough to sleep longer. */
+      guint64 window = grow_window (&device, 10) / 2;
+
+      gaio_context_set_poll_max_ns (context, (gint64) window);
+      while (window > 0)
+        {
+          guint64 after;
+
+          sleep_once (context, (gint64) window * 2);
+          after = get_stat (context, "poll-window-ns");
+          g_assert_cmpuint (after, <, window);
+          /* There may have been more waits than one; and it gives up after some spins in vain. */
+          while (window / 2 > after && after != 0)
+            window /= 2;
+          g_assert_true (after == window / 2 || after == 0);
+          n_halved += after != 0;
+          window = after;
+        }
     }
-  g_assert_cmpint (n_sleeps, >=, 3);
-  g_assert_cmpint (n_sleeps, <=, 16);
   device_clear (&device);
 }
 

@@ -21,10 +21,10 @@ test_schedule (GaioTestLoop *loop)
   set_up (loop, &a);
   g_assert_false (gaio_timer_is_pending (a.timer));
   g_assert_cmpint (gaio_timer_get_deadline_ns (a.timer), ==, -1);
+  gaio_test_settle (loop);
   arm (&a, 20 * MS);
   g_assert_true (gaio_timer_is_pending (a.timer));
   g_assert_cmpint (gaio_timer_get_deadline_ns (a.timer), ==, a.deadline_ns);
-  gaio_test_settle (loop);
   g_usleep (25000);
   g_assert_cmpint (a.n, ==, 0);
   g_assert_true (gaio_test_turn (loop, FALSE));
