@@ -385,9 +385,24 @@ enter_turn (Core *core)
   foreign_end_sleep (core);
 }
 
+/* After a turn between prepare and check of the source, which another source's prepare has run. It
+ * may have used up polls of the ring, and taken a write without looking at what it was for; and
+ * nobody else comes by before GLib waits. */
+static void
+prepare_again (Core *core)
+{
+  flush (core, get_groups (core, 1));
+  if (core->ring != NULL)
+    gaio_ring_submit (core->ring);
+  if (gaio_waker_is_notified (core->waker) || get_timeout_ns (core) == 0)
+    gaio_event_notifier_set (gaio_waker_get_notifier (core->waker));
+}
+
 static void
 leave_turn (Core *core)
 {
+  if (G_UNLIKELY (core->source_sleeps))
+    prepare_again (core);
   if (atomic_load_explicit (&core->depth, memory_order_relaxed) == 1)
     gaio_waker_end_turn (core->waker);
   if (atomic_fetch_sub_explicit (&core->depth, 1, memory_order_relaxed) == 1 &&

@@ -442,6 +442,73 @@ test_crowd (GaioTestLoop *loop)
     g_object_unref (self.notifiers[i]);
 }
 
+/* A source that is prepared after the context's, and runs a turn of it once. */
+typedef struct
+{
+  GSource parent;
+  GaioContext *context;
+  GaioBottomHalf *bh;
+  int n_left; /* runs that the bottom half asks for itself */
+  int n_run;
+} Intruder;
+
+static void
+on_intruder_run (gpointer data)
+{
+  Intruder *self = data;
+
+  self->n_run++;
+  if (self->n_left-- > 0)
+    gaio_bottom_half_schedule (self->bh);
+}
+
+static gboolean
+intruder_prepare (GSource *source, int *timeout_ms)
+{
+  Intruder *self = (Intruder *) source;
+
+  *timeout_ms = -1;
+  if (self->n_run == 0)
+    {
+      gaio_bottom_half_schedule (self->bh);
+      gaio_context_poll (self->context, FALSE);
+      g_assert_cmpint (self->n_run, ==, 1);
+    }
+  return FALSE;
+}
+
+static gboolean
+intruder_dispatch (GSource *source, GSourceFunc callback, gpointer data)
+{
+  return G_SOURCE_CONTINUE;
+}
+
+/* Between prepare and check a turn takes what was written, and so the end of a wait that is still
+ * to come; what that turn leaves behind is not forgotten. */
+static void
+test_turn_in_prepare (GaioTestLoop *loop)
+{
+  static GSourceFuncs funcs = { .prepare = intruder_prepare, .dispatch = intruder_dispatch };
+  Intruder *intruder;
+
+  if (loop->driver == GAIO_TEST_BY_POLL)
+    {
+      g_test_skip ("no source is prepared before these turns");
+      return;
+    }
+  gaio_test_settle (loop);
+  intruder = (Intruder *) g_source_new (&funcs, sizeof (Intruder));
+  intruder->context = loop->context;
+  intruder->n_left = 1;
+  intruder->bh = gaio_bottom_half_new (loop->context, on_intruder_run, intruder, NULL);
+  g_source_attach (&intruder->parent, loop->main_context);
+  gaio_test_turn_until (loop, &intruder->n_run, 2);
+  g_source_destroy (&intruder->parent);
+  g_object_unref (intruder->bh);
+  gaio_test_settle (loop);
+  g_source_unref (&intruder->parent);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -458,5 +525,6 @@ main (int argc, char **argv)
   gaio_test_add_loop_matrix ("/nested/drop-within", test_drop_within);
   gaio_test_add_loop_matrix ("/nested/crowd", test_crowd);
 
+  gaio_test_add_loop_matrix ("/nested/turn-in-prepare", test_turn_in_prepare);
   return g_test_run ();
 }
