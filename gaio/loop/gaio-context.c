@@ -265,8 +265,8 @@ gaio_context_class_init (GaioContextClass *klass)
   /**
    * GaioContext:io-uring-entries:
    *
-   * How many operations the submission queue of the context's io_uring has room for, rounded up to
-   * a power of two; the completion queue has four times that. What does not find room is handed to
+   * How many operations the submission queue of the context's io_uring has room for, 1 to 4,096,
+   * rounded up to a power of two; the completion queue has four times that. What does not find room is handed to
    * the kernel at once, so this is about memory and the size of batches.
    */
   properties[PROP_IO_URING_ENTRIES] =
@@ -417,6 +417,8 @@ gaio_context_class_init (GaioContextClass *klass)
 static void
 gaio_context_init (GaioContext *self)
 {
+  /* A value that is out of range is not set, with a warning. */
+  self->config.n_ring_entries = GAIO_RING_ENTRIES;
 }
 
 static gboolean
@@ -587,6 +589,25 @@ void
 gaio_context_notify (GaioContext *self)
 {
   gaio_waker_notify (self->core->waker);
+}
+
+/**
+ * gaio_context_is_run_elsewhere:
+ * @self: a context
+ *
+ * Tells whether the home is another thread than the caller's, so that callbacks would be called
+ * there. A context that nobody has run yet has no home.
+ *
+ * Thread: any.
+ *
+ * Returns: %TRUE when another thread runs the context
+ */
+gboolean
+gaio_context_is_run_elsewhere (GaioContext *self)
+{
+  g_return_val_if_fail (GAIO_IS_CONTEXT (self), FALSE);
+
+  return gaio_waker_has_home (self->core->waker) && !gaio_waker_is_home (self->core->waker);
 }
 
 /**

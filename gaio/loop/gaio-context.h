@@ -42,6 +42,9 @@ GAIO_AVAILABLE_IN_1_0
 void gaio_context_notify (GaioContext *self);
 
 GAIO_AVAILABLE_IN_1_0
+gboolean gaio_context_is_run_elsewhere (GaioContext *self);
+
+GAIO_AVAILABLE_IN_1_0
 void gaio_context_invoke (GaioContext *self,
                           GaioFunc func,
                           gpointer user_data,

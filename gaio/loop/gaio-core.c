@@ -537,12 +537,11 @@ gaio_core_take_home (Core *core)
   if (atomic_load (&core->depth) > 0)
     return false;
   main_context = gaio_core_get_main_context (core);
-  if (main_context != NULL && !g_main_context_acquire (main_context))
+  if (main_context == NULL || !g_main_context_acquire (main_context))
     return false;
   gaio_waker_release_home (core->waker);
   taken = gaio_waker_claim_home (core->waker);
-  if (main_context != NULL)
-    g_main_context_release (main_context);
+  g_main_context_release (main_context);
   return taken;
 }
 

@@ -91,6 +91,17 @@ gaio_co_mutex_clear (GaioCoMutex *self)
 }
 
 static bool
+is_owner_of (GaioCoMutex *self)
+{
+  bool is_owner;
+
+  g_mutex_lock (&self->lock);
+  is_owner = self->owner != NULL && self->owner == gaio_coroutine_self ();
+  g_mutex_unlock (&self->lock);
+  return is_owner;
+}
+
+static bool
 take (GaioCoMutex *self, GaioCoroutine *me, bool may_wait)
 {
   bool taken, waits;
@@ -251,6 +262,8 @@ gaio_co_queue_wait_full (GaioCoQueue *self, gpointer lock, GaioFunc lock_func, G
 void
 gaio_co_queue_wait (GaioCoQueue *self, GaioCoMutex *mutex)
 {
+  g_return_if_fail (mutex == NULL || is_owner_of (mutex));
+
   if (mutex != NULL)
     gaio_co_queue_wait_full (self, mutex, (GaioFunc) gaio_co_mutex_lock,
                              (GaioFunc) gaio_co_mutex_unlock);

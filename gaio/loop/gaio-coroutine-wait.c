@@ -7,6 +7,8 @@
 
 #include "config.h"
 
+#include <gaio/base/gaio-error-private.h>
+#include <gaio/loop/gaio-core-private.h>
 #include <gaio/loop/gaio-coroutine-private.h>
 #include <gaio/loop/gaio-fd-handler.h>
 
@@ -78,23 +80,35 @@ unref_coroutine (gpointer data)
  *
  * Returns: what it is ready for, of what was asked for, and errors and hang-ups; 0 without @error
  *   when [method@Gaio.Coroutine.wake] or [method@Gaio.Coroutine.enter] came first, and with
- *   it when @fd is not open
+ *   it when @fd is not open, or has a handler or another coroutine that waits (%G_IO_ERROR_EXISTS)
  */
 GIOCondition
 gaio_coroutine_wait_fd (int fd, GIOCondition condition, GError **error)
 {
   GaioCoroutine *self = gaio_coroutine_self ();
   GaioContext *context;
+  int err = 0;
 
   g_return_val_if_fail (self != NULL, 0);
   g_return_val_if_fail (error == NULL || *error == NULL, 0);
 
   self->fd_condition = 0;
   context = gaio_coroutine_ref_context (self);
-  if (context != NULL &&
-      !gaio_context_set_fd_handler (context, fd, condition, on_fd, gaio_coroutine_ref (self),
-                                    unref_coroutine, error))
+  if (context != NULL)
+    err = gaio_fd_table_set (gaio_context_get_core (context)->fds,
+                             &(GaioFdRegistration){
+                                 .fd = fd,
+                                 .events = condition,
+                                 .func = on_fd,
+                                 .user_data = gaio_coroutine_ref (self),
+                                 .notify = unref_coroutine,
+                                 .is_exclusive = true,
+                             });
+  if (err != 0)
     {
+      g_autofree char *object = g_strdup_printf ("fd %d", fd);
+
+      gaio_set_error_errno (error, -err, "wait for", object);
       gaio_coroutine_unref (self);
       g_object_unref (context);
       return 0;

@@ -55,6 +55,7 @@ typedef struct
   GPollFD marker;
   GaioGuests *guests;
   guint n_unverified;
+  bool is_waiting;
   GaioDriveHooks hooks;
   gpointer hooks_data;
   GaioGuests *hook_guests; /* what the hooks wait for */
@@ -140,11 +141,14 @@ static int
 drive_wait (Drive *self, GPollFD *fds, guint n_fds, int timeout_ms)
 {
   gint64 limit_ns = timeout_ms < 0 ? -1 : timeout_ms * G_GINT64_CONSTANT (1000000);
+  /* Those that begin with this wait end with it, whoever sets others meanwhile. */
+  const GaioDriveHooks hooks = self->hooks;
+  gpointer hooks_data = self->hooks_data;
   bool is_complete;
   int n_ready;
 
   gaio_core_check_process (self->core);
-  if (self->hooks.fill != NULL)
+  if (hooks.fill != NULL)
     set_hook_guests (self, &limit_ns);
   gaio_guests_set (self->guests, fds, n_fds, self->marker.fd, self->wakeup_fd);
   if (limit_ns != 0 || ++self->n_unverified >= MAX_UNVERIFIED)
@@ -159,11 +163,11 @@ drive_wait (Drive *self, GPollFD *fds, guint n_fds, int timeout_ms)
   if (G_UNLIKELY (atomic_load_explicit (&self->core->driver, memory_order_relaxed) == NULL))
     limit_ns = 0;
 
-  if (self->hooks.release != NULL)
-    self->hooks.release (self->hooks_data);
+  if (hooks.release != NULL)
+    hooks.release (hooks_data);
   gaio_core_wait (self->core, limit_ns);
-  if (self->hooks.acquire != NULL)
-    self->hooks.acquire (self->hooks_data);
+  if (hooks.acquire != NULL)
+    hooks.acquire (hooks_data);
 
   n_ready = gaio_guests_collect (self->guests, fds);
   if (self->hook_guests != NULL)
@@ -173,8 +177,8 @@ drive_wait (Drive *self, GPollFD *fds, guint n_fds, int timeout_ms)
       n_ready = g_poll (fds, n_fds, 0);
       g_poll ((GPollFD *) (void *) self->hook_fds->data, self->hook_fds->len, 0);
     }
-  if (self->hooks.done != NULL)
-    self->hooks.done (self->hook_fds, 0, self->hooks_data);
+  if (hooks.done != NULL)
+    hooks.done (self->hook_fds, 0, hooks_data);
   return n_ready;
 }
 
@@ -188,10 +192,20 @@ drive_poll (GPollFD *fds, guint n_fds, int timeout_ms)
   if (drive == NULL)
     return g_poll (fds, n_fds, timeout_ms);
   source = gaio_core_get_source (drive->core);
-  if (gaio_core_take_home (drive->core))
-    n_ready = drive_wait (drive, fds, n_fds, timeout_ms);
-  else
+  if (!gaio_core_take_home (drive->core))
     n_ready = drive->previous (fds, n_fds, timeout_ms);
+  else if (!drive->is_waiting)
+    {
+      drive->is_waiting = true;
+      n_ready = drive_wait (drive, fds, n_fds, timeout_ms);
+      drive->is_waiting = false;
+    }
+  else
+    {
+      g_critical ("A function that is called in the midst of a wait of a main context runs that main "
+                  "context");
+      n_ready = drive->previous (fds, n_fds, 0);
+    }
   drive_unref (drive);
   g_source_unref (source);
   return n_ready;

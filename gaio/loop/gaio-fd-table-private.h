@@ -34,6 +34,7 @@ typedef struct
   GDestroyNotify notify;
   GaioFdGroup group;
   bool internal;
+  bool is_exclusive; /* not in place of another: then -EEXIST */
 } GaioFdRegistration;
 
 /* Thread: any. Registers a handler in place of the one that the descriptor may have; 0 or -errno,

@@ -237,6 +237,13 @@ gaio_fd_table_set (GaioFdTable *self, const GaioFdRegistration *registration)
   node->internal = registration->internal;
 
   g_mutex_lock (&self->lock);
+  if (registration->is_exclusive && gaio_fd_table_find_locked (self, fd) != NULL)
+    {
+      g_mutex_unlock (&self->lock);
+      node->data->notify = NULL;
+      gaio_fd_node_free (node);
+      return -EEXIST;
+    }
   if (self->by_fd->len <= (guint) fd)
     g_ptr_array_set_size (self->by_fd, MAX (fd + 1, (int) self->by_fd->len * 2));
   replace_locked (self, fd, node);

@@ -215,24 +215,12 @@ function _init() {
     for (const name of ['run', 'run_sync', 'run_async'])
         Gaio.ThreadPool.prototype[name] = refuse(`ThreadPool.${name}`);
 
-    // The contexts that another thread runs. What is called back there must not be JavaScript.
-    const foreign = Symbol('the context of another thread');
-
-    function markForeign(context) {
-        context[foreign] = true;
-        return context;
-    }
-
-    const getContext = Gaio.IOThread.prototype.get_context;
-    Gaio.IOThread.prototype.get_context = function () {
-        return markForeign(getContext.call(this));
-    };
-
-    function guard(target, name, where) {
+    // What another thread's context calls back must not be JavaScript.
+    function guard(target, name, where, contextOf = null) {
         const original = target[name];
         target[name] = function (...args) {
-            const context = this instanceof Gaio.Context ? this : args[0];
-            if (context?.[foreign])
+            const context = contextOf !== null ? contextOf(this, args) : null;
+            if (context instanceof Gaio.Context && context.is_run_elsewhere())
                 refuse(where)();
             try {
                 return original.apply(this, args);
@@ -242,8 +230,13 @@ function _init() {
         };
     }
 
-    for (const name of ['invoke', 'set_fd_handler', 'set_event_notifier'])
-        guard(Gaio.Context.prototype, name, `Context.${name}`);
-    guard(Gaio.BottomHalf, 'new', 'BottomHalf.new');
-    guard(Gaio.Timer, 'new', 'Timer.new');
+    for (const name of ['add_child_watch', 'add_signal', 'invoke', 'invoke_and_wait',
+        'set_event_notifier', 'set_fd_can_read', 'set_fd_handler', 'set_fd_poll'])
+        guard(Gaio.Context.prototype, name, `Context.${name}`, self => self);
+    for (const name of ['drive', 'set_fd_group', 'wait_while'])
+        guard(Gaio.Context.prototype, name, `Context.${name}`); // for the errno
+    for (const name of ['add_lock_hook', 'add_poll_notifier'])
+        guard(Gaio.MainLoop.prototype, name, `MainLoop.${name}`, self => self.get_context());
+    guard(Gaio.BottomHalf, 'new', 'BottomHalf.new', (_self, args) => args[0]);
+    guard(Gaio.Timer, 'new', 'Timer.new', (_self, args) => args[0]);
 }

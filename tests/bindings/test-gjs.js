@@ -330,6 +330,12 @@ test('JavaScript never goes to another thread', async () => {
     for (const call of [
         () => context.invoke(nothing),
         () => context.set_fd_handler(0, GLib.IOCondition.IN, nothing),
+        () => context.set_fd_can_read(0, nothing),
+        () => context.set_fd_poll(0, nothing),
+        () => context.add_child_watch(1, nothing),
+        () => context.add_signal(10, nothing),
+        () => context.invoke_and_wait(Gaio.Context.get_default(), nothing),
+        () => thread.context.invoke(nothing),
         () => Gaio.BottomHalf.new(context, nothing),
         () => Gaio.Timer.new(context, Gaio.Clock.MONOTONIC, nothing),
     ]) {

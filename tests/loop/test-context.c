@@ -479,6 +479,32 @@ test_iterate_elsewhere (void)
     }
 }
 
+static gpointer
+get_fd_elsewhere (gpointer data)
+{
+  g_test_expect_message ("gaio", G_LOG_LEVEL_CRITICAL, "*take_home*");
+  g_assert_cmpint (gaio_context_get_fd (data), ==, -1);
+  g_test_assert_expected_messages ();
+  g_assert_true (gaio_context_is_run_elsewhere (data));
+  return NULL;
+}
+
+/* A context that is polled by hand stays with its thread between two turns too. */
+static void
+test_home_stays (void)
+{
+  g_autoptr (GaioContext) context = gaio_context_new (NULL);
+  int n = 0;
+
+  g_assert_false (gaio_context_is_run_elsewhere (context));
+  gaio_context_poll (context, FALSE);
+  g_assert_false (gaio_context_is_run_elsewhere (context));
+  g_thread_join (g_thread_new ("thief", get_fd_elsewhere, context));
+  gaio_context_invoke (context, count, &n, NULL);
+  while (n == 0)
+    gaio_context_poll (context, TRUE);
+}
+
 /* What is in use, and why, for people to read. */
 static void
 test_reasons (GaioTestLoop *loop)
@@ -856,6 +882,7 @@ main (int argc, char **argv)
   gaio_test_add ("/context/many", test_many);
   gaio_test_add_loop_matrix ("/context/properties", test_properties);
   gaio_test_add ("/context/iterate-elsewhere", test_iterate_elsewhere);
+  gaio_test_add ("/context/home-stays", test_home_stays);
   gaio_test_add_loop_matrix ("/context/reasons", test_reasons);
   gaio_test_add ("/context/engine", test_engine);
   gaio_test_add ("/context/default", test_default);

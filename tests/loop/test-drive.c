@@ -692,6 +692,31 @@ test_dropped_by_can_read (GaioTestLoop *loop)
   g_assert_true (g_main_context_get_poll_func (loop->main_context) == g_poll);
 }
 
+static gssize
+iterate_in_wait (gpointer data)
+{
+  GaioTestLoop *loop = data;
+
+  g_main_context_iteration (loop->main_context, FALSE);
+  return 1;
+}
+
+/* What is called in the midst of a wait must not run the main context: it is refused. */
+static void
+test_iterated_by_can_read (GaioTestLoop *loop)
+{
+  g_autoptr (GaioEventNotifier) notifier = gaio_event_notifier_new (NULL);
+  const GaioFdHandlers handlers = { .read = count, .can_read = iterate_in_wait };
+  int fd = gaio_event_notifier_get_fd (notifier);
+
+  gaio_context_set_fd_handlers (loop->context, fd, &handlers, loop, NULL, NULL);
+  g_test_expect_message ("gaio", G_LOG_LEVEL_CRITICAL, "*in the midst of a wait*");
+  g_main_context_iteration (loop->main_context, FALSE);
+  g_test_assert_expected_messages ();
+  gaio_context_remove_fd_handler (loop->context, fd);
+  gaio_test_settle (loop);
+}
+
 /* A context outlives the GMainContext that it has driven; another may stand at its address. */
 static void
 test_main_context_ends (void)
@@ -884,6 +909,7 @@ main (int argc, char **argv)
   gaio_test_add_drive_matrix ("/drive/foreign-and-nested", test_foreign_and_nested);
   gaio_test_add_drive_matrix ("/drive/fork", test_fork);
   gaio_test_add_drive_matrix ("/drive/dropped-by-can-read", test_dropped_by_can_read);
+  gaio_test_add_drive_matrix ("/drive/iterated-by-can-read", test_iterated_by_can_read);
   gaio_test_add ("/drive/main-context-ends", test_main_context_ends);
   gaio_test_add ("/drive/no-fds", test_no_fds);
   gaio_test_add ("/drive/no-fds/subprocess", no_fds_subprocess);

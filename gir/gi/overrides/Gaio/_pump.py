@@ -9,6 +9,7 @@ first operation on, for as long as the loop lives: other threads may use its fil
 """
 
 import collections
+import os
 import selectors
 import threading
 import weakref
@@ -31,7 +32,10 @@ class Pump:
             ensure_main_context()
         self._loop = weakref.ref(loop)
         self.context = _Gaio.Context.ref_thread_default()
-        self.fd = -1 if on_glib else self.context.get_fd()
+        # One of its own, since the program may give the context's to the same loop.
+        self.fd = -1 if on_glib else _dup(self.context.get_fd())
+        if self.fd >= 0:
+            weakref.finalize(self, os.close, self.fd)
         self.iterate = self.context.iterate
         self.reading = self.fd < 0  # GLib does it
         self.spare_cancellables = collections.deque(maxlen=1024)
@@ -39,6 +43,10 @@ class Pump:
     def read(self):
         self._loop().add_reader(self.fd, self.iterate)
         self.reading = True
+
+
+def _dup(fd):
+    return os.dup(fd) if fd >= 0 else fd
 
 
 _pumps = weakref.WeakKeyDictionary()
