@@ -266,8 +266,8 @@ gaio_context_class_init (GaioContextClass *klass)
    * GaioContext:io-uring-entries:
    *
    * How many operations the submission queue of the context's io_uring has room for, 1 to 4,096,
-   * rounded up to a power of two; the completion queue has four times that. What does not find room is handed to
-   * the kernel at once, so this is about memory and the size of batches.
+   * rounded up to a power of two; the completion queue has four times that. What does not find room
+   * is handed to the kernel at once, so this is about memory and the size of batches.
    */
   properties[PROP_IO_URING_ENTRIES] =
       g_param_spec_uint ("io-uring-entries",

@@ -202,8 +202,7 @@ drive_poll (GPollFD *fds, guint n_fds, int timeout_ms)
     }
   else
     {
-      g_critical ("A function that is called in the midst of a wait of a main context runs that main "
-                  "context");
+      g_critical ("A function that is called in the midst of a wait of a main context runs it");
       n_ready = drive->previous (fds, n_fds, 0);
     }
   drive_unref (drive);
