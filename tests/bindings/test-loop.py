@@ -74,7 +74,7 @@ class AdaptivePolling(unittest.TestCase):
         after = self.context.get_stats()
         self.assertEqual(after["poll-hits"], before["poll-hits"] + 3)
         self.assertEqual(after["waits"], before["waits"])
-        self.assertGreater(memory.n_polled, 3)
+        self.assertGreaterEqual(memory.n_polled, 3)
 
     def test_functions_go_with_the_handler(self):
         memory = Memory()
