@@ -12,21 +12,21 @@
 static char *
 run_child (const char *setting)
 {
-  const GSubprocessFlags flags = G_SUBPROCESS_FLAGS_STDERR_PIPE | G_SUBPROCESS_FLAGS_STDOUT_SILENCE;
-  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (flags);
-  g_autoptr (GSubprocess) child = NULL;
+  const char *const command[] = { "/proc/self/exe", "--child", NULL };
+  g_auto (GStrv) environment = g_get_environ ();
+  g_autofree char *output = NULL;
   g_autoptr (GError) error = NULL;
   char *text = NULL;
+  int wait_status = -1;
 
   if (setting != NULL)
-    g_subprocess_launcher_setenv (launcher, "GAIO_DEBUG", setting, TRUE);
+    environment = g_environ_setenv (environment, "GAIO_DEBUG", setting, TRUE);
   else
-    g_subprocess_launcher_unsetenv (launcher, "GAIO_DEBUG");
-  child = g_subprocess_launcher_spawn (launcher, &error, "/proc/self/exe", "--child", NULL);
+    environment = g_environ_unsetenv (environment, "GAIO_DEBUG");
+  g_spawn_sync (NULL, (char **) command, environment, G_SPAWN_DEFAULT, NULL, NULL, &output, &text,
+                &wait_status, &error);
   g_assert_no_error (error);
-  g_assert_true (g_subprocess_communicate_utf8 (child, NULL, NULL, NULL, &text, &error));
-  g_assert_no_error (error);
-  g_assert_true (g_subprocess_get_successful (child));
+  g_assert_true (g_spawn_check_wait_status (wait_status, &error));
   return text;
 }
 
