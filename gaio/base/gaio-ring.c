@@ -135,7 +135,7 @@ set_up (GaioRing *self, guint n_entries)
     return err;
   /* Without NODROP (5.5) completions can be lost, without EXT_ARG (5.11) a wait needs a timeout
    * operation of its own; such kernels get the threads. */
-  self->wait_flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+  self->wait_flags = IORING_ENTER_GETEVENTS;
   if (params.features & IORING_FEAT_NO_IOWAIT)
     self->wait_flags |= IORING_ENTER_NO_IOWAIT;
   if (!(params.features & IORING_FEAT_NODROP) || !(params.features & IORING_FEAT_EXT_ARG))
@@ -345,21 +345,22 @@ gaio_ring_submit (GaioRing *self)
 }
 
 /* What liburing does in io_uring_submit_and_wait_timeout(), with flags of our own. `timeout` may be
- * NULL. */
+ * NULL, and then there is no argument for the kernel to copy. */
 static int
 submit_and_wait (GaioRing *self, const struct __kernel_timespec *timeout)
 {
   struct io_uring_sq *sq = &self->uring.sq;
   struct io_uring_getevents_arg arg = { .ts = (guint64) (uintptr_t) timeout };
+  unsigned flags = self->wait_flags | (timeout != NULL ? IORING_ENTER_EXT_ARG : 0);
 
   sq->sqe_head = sq->sqe_tail;
   io_uring_smp_store_release (sq->ktail, sq->sqe_tail);
   return io_uring_enter2 (self->uring.ring_fd,
                           sq->sqe_tail - io_uring_smp_load_acquire (sq->khead),
                           1,
-                          self->wait_flags,
-                          (sigset_t *) (void *) &arg,
-                          sizeof arg);
+                          flags,
+                          timeout != NULL ? (sigset_t *) (void *) &arg : NULL,
+                          timeout != NULL ? sizeof arg : _NSIG / 8);
 }
 
 void
