@@ -215,6 +215,17 @@ flush (Core *core, guint groups)
     }
 }
 
+/* Before a wait that others do: the ring is submitted to now, since nobody does it later, and
+ * nobody looks at poll functions. */
+static void
+flush_for_others (Core *core, guint groups)
+{
+  flush (core, groups);
+  if (core->ring != NULL)
+    gaio_ring_submit (core->ring);
+  gaio_adaptive_stop_polling (&core->adaptive, groups);
+}
+
 /* How long the wait may be for all that is known here; a notification is not. `now_ns` is the time
  * of the monotonic clock if the caller knows it, or 0. */
 static gint64
@@ -223,7 +234,7 @@ get_timeout_from_ns (Core *core, gint64 now_ns)
   if (gaio_fd_table_is_ready (core->fds) || (core->ring != NULL && gaio_ring_is_ready (core->ring)))
     return 0;
   return gaio_timeout_soonest_ns (gaio_bh_queue_get_timeout_ns (core->bottom_halves),
-                               gaio_timer_heap_get_timeout_from_ns (core->timers, now_ns));
+                                  gaio_timer_heap_get_timeout_from_ns (core->timers, now_ns));
 }
 
 static gint64
@@ -343,10 +354,7 @@ foreign_begin_sleep (Core *core)
 {
   gint64 timeout_ns;
 
-  flush (core, get_groups (core, 0));
-  if (core->ring != NULL)
-    gaio_ring_submit (core->ring);
-  gaio_adaptive_stop_polling (&core->adaptive, get_groups (core, 0));
+  flush_for_others (core, get_groups (core, 0));
   if (!core->foreign_sleeps)
     {
       core->foreign_sleeps = true;
@@ -391,9 +399,7 @@ enter_turn (Core *core)
 static void
 prepare_again (Core *core)
 {
-  flush (core, get_groups (core, 1));
-  if (core->ring != NULL)
-    gaio_ring_submit (core->ring);
+  flush_for_others (core, get_groups (core, 1));
   if (gaio_waker_is_notified (core->waker) || get_timeout_ns (core) == 0)
     gaio_event_notifier_set (gaio_waker_get_notifier (core->waker));
 }
@@ -668,10 +674,7 @@ source_prepare (GSource *source, int *timeout_ms)
   if (is_driven)
     return FALSE;
 
-  flush (core, get_source_groups (core, 0));
-  if (core->ring != NULL)
-    gaio_ring_submit (core->ring);
-  gaio_adaptive_stop_polling (&core->adaptive, get_groups (core, 0));
+  flush_for_others (core, get_source_groups (core, 0));
   if (!core->source_sleeps)
     {
       core->source_sleeps = true;

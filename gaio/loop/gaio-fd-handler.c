@@ -36,6 +36,19 @@ set_handler (GaioContext *self, const GaioFdRegistration *registration, GError *
                  error);
 }
 
+static gboolean
+amend_handler (GaioContext *self,
+               int fd,
+               const GaioFdAmendment *amendment,
+               const char *operation,
+               GError **error)
+{
+  return report (gaio_fd_table_amend (gaio_context_get_core (self)->fds, fd, amendment),
+                 fd,
+                 operation,
+                 error);
+}
+
 /**
  * gaio_context_set_fd_handler:
  * @self: a context
@@ -244,10 +257,7 @@ gaio_context_set_fd_can_read (GaioContext *self,
   g_return_val_if_fail (func != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  return report (gaio_fd_table_amend (gaio_context_get_core (self)->fds, fd, &amendment),
-                 fd,
-                 "set can-read function",
-                 error);
+  return amend_handler (self, fd, &amendment, "set can-read function", error);
 }
 
 /**
@@ -284,10 +294,7 @@ gaio_context_set_fd_poll (GaioContext *self,
   g_return_val_if_fail (func != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  return report (gaio_fd_table_amend (gaio_context_get_core (self)->fds, fd, &amendment),
-                 fd,
-                 "set poll function",
-                 error);
+  return amend_handler (self, fd, &amendment, "set poll function", error);
 }
 
 /**
@@ -315,10 +322,7 @@ gaio_context_set_fd_group (GaioContext *self, int fd, GaioFdGroup group, GError 
   g_return_val_if_fail (group == GAIO_FD_GROUP_DEFAULT || group == GAIO_FD_GROUP_IO, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  return report (gaio_fd_table_amend (gaio_context_get_core (self)->fds, fd, &amendment),
-                 fd,
-                 "set handler group",
-                 error);
+  return amend_handler (self, fd, &amendment, "set handler group", error);
 }
 
 /**

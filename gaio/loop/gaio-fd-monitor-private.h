@@ -205,3 +205,21 @@ struct _GaioFdMonitor
 extern const GaioFdMonitorOps gaio_fd_monitor_poll;
 extern const GaioFdMonitorOps gaio_fd_monitor_epoll;
 extern const GaioFdMonitorOps gaio_fd_monitor_uring; /* its open() fails where there is no ring */
+
+/* A monitor that reports to `ready` and whose operations are called with `lock`; NULL as open(). */
+static inline GaioFdMonitor *
+gaio_fd_monitor_open (const GaioFdMonitorOps *ops,
+                      GaioRing *ring,
+                      GSource *source,
+                      GQueue *ready,
+                      GMutex *lock)
+{
+  GaioFdMonitor *self = ops->open (ring, source);
+
+  if (self == NULL)
+    return NULL;
+  self->ops = ops;
+  self->ready = ready;
+  self->lock = lock;
+  return self;
+}

@@ -35,7 +35,7 @@ typedef struct
 
   /* home thread: nodes whose poll has completed, which say so too (is_renewed) */
   GPtrArray *to_renew;
-  GPtrArray *side; /* what flush() looks at */
+  GPtrArray *side; /* what flush() looks at; else empty */
 } UringMonitor;
 
 static GaioFdMonitor *
@@ -190,19 +190,20 @@ uring_close (GaioFdMonitor *monitor)
 /* The nodes of `list`, which is empty then. They are looked at on the side, since what the kernel
  * does not take just now goes back to the list, for the next flush. */
 static GPtrArray *
-take_all (GPtrArray *list, GPtrArray *side)
+take_all (UringMonitor *self, GPtrArray **list)
 {
-  g_ptr_array_set_size (side, 0);
-  g_ptr_array_extend (side, list, NULL, NULL);
-  g_ptr_array_set_size (list, 0);
-  return side;
+  GPtrArray *nodes = *list;
+
+  *list = self->side;
+  self->side = nodes;
+  return nodes;
 }
 
 static void
 uring_flush (GaioFdMonitor *monitor)
 {
   UringMonitor *self = (UringMonitor *) monitor;
-  GPtrArray *nodes = take_all (self->changes, self->side);
+  GPtrArray *nodes = take_all (self, &self->changes);
 
   monitor->needs_flush = false;
   for (guint i = 0; i < nodes->len; i++)
@@ -215,7 +216,8 @@ uring_flush (GaioFdMonitor *monitor)
       else
         start_poll (self, node);
     }
-  nodes = take_all (self->to_renew, self->side);
+  g_ptr_array_set_size (nodes, 0);
+  nodes = take_all (self, &self->to_renew);
   for (guint i = 0; i < nodes->len; i++)
     {
       GaioFdNode *node = nodes->pdata[i];
@@ -223,6 +225,7 @@ uring_flush (GaioFdMonitor *monitor)
       node->is_renewed = false;
       start_poll (self, node);
     }
+  g_ptr_array_set_size (nodes, 0);
 }
 
 static void

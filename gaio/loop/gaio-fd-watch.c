@@ -119,19 +119,16 @@ open_locked (GaioFdTable *self, const GaioFdMonitorOps *ops, GaioRing *ring)
 {
   GSource *source = self->has_left_source ? NULL : self->source;
   GaioFdMonitor *old = self->monitor;
-  GaioFdMonitor *monitor = ops->open (ring, source);
+  GaioFdMonitor *monitor = gaio_fd_monitor_open (ops, ring, source, &self->ready, &self->lock);
 
   if (monitor == NULL)
     {
       if (ops == &gaio_fd_monitor_epoll)
         self->epoll_failed = true;
       ops = &gaio_fd_monitor_poll;
-      monitor = ops->open (ring, source);
+      monitor = gaio_fd_monitor_open (ops, ring, source, &self->ready, &self->lock);
       self->reason = "the system allows no other";
     }
-  monitor->ops = ops;
-  monitor->ready = &self->ready;
-  monitor->lock = &self->lock;
   gaio_debug (LOOP, "%u descriptors: monitor %s", self->live.length,
               ops->type == GAIO_MONITOR_POLL    ? "poll"
               : ops->type == GAIO_MONITOR_EPOLL ? "epoll"

@@ -24,20 +24,21 @@ struct _GaioForeign
 GaioForeign *
 gaio_foreign_new (void)
 {
-  GaioFdMonitor *set = gaio_fd_monitor_epoll.open (NULL, NULL);
-  GaioForeign *self;
+  GaioForeign *self = g_new0 (GaioForeign, 1);
 
-  if (set == NULL)
-    return NULL;
-  self = g_new0 (GaioForeign, 1);
+  self->set = gaio_fd_monitor_open (&gaio_fd_monitor_epoll, NULL, NULL, &self->ready, &self->lock);
+  if (self->set == NULL)
+    {
+      int err = errno;
+
+      g_free (self);
+      errno = err;
+      return NULL;
+    }
   g_mutex_init (&self->lock);
-  self->set = set;
-  set->ops = &gaio_fd_monitor_epoll;
-  set->ready = &self->ready;
-  set->lock = &self->lock;
   self->node.fd = -1;
   self->node.events = self->node.wanted = G_IO_IN;
-  self->node.monitor = set;
+  self->node.monitor = self->set;
   return self;
 }
 

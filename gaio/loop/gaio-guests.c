@@ -61,12 +61,10 @@ watch_set (GaioGuests *self)
 static bool
 open_set (GaioGuests *self)
 {
-  self->monitor = gaio_fd_monitor_epoll.open (NULL, NULL);
+  self->monitor =
+      gaio_fd_monitor_open (&gaio_fd_monitor_epoll, NULL, NULL, &self->ready, &self->lock);
   if (self->monitor == NULL)
     return false;
-  self->monitor->ops = &gaio_fd_monitor_epoll;
-  self->monitor->ready = &self->ready;
-  self->monitor->lock = &self->lock;
   watch_set (self);
   return true;
 }

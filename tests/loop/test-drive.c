@@ -156,6 +156,20 @@ write_soon (gpointer data)
   return NULL;
 }
 
+/* Another pipe with the number of the first, which is closed by that. */
+static void
+replace (GaioTestLoop *loop, Pipe *first, Pipe *second, GIOCondition condition)
+{
+  int number = first->fds[0];
+
+  unwatch (first);
+  open_pipe (second);
+  g_assert_cmpint (dup2 (second->fds[0], number), ==, number);
+  close (second->fds[0]);
+  second->fds[0] = number;
+  watch (loop, second, condition, 0);
+}
+
 /* A descriptor is closed and another opened with its number, which the array that GLib passes does
  * not show; the loop then sleeps, and is woken by that one. */
 static void
@@ -166,7 +180,6 @@ test_same_number (GaioTestLoop *loop)
       Pipe first = { 0 };
       Pipe second = { 0 };
       GThread *thread;
-      int number;
 
       open_pipe (&first);
       watch (loop, &first, G_IO_IN, 0);
@@ -174,13 +187,7 @@ test_same_number (GaioTestLoop *loop)
       write_byte (&first);
       gaio_test_turn_until (loop, &first.n, 1);
 
-      number = first.fds[0];
-      unwatch (&first);
-      open_pipe (&second);
-      g_assert_cmpint (dup2 (second.fds[0], number), ==, number);
-      close (second.fds[0]);
-      second.fds[0] = number;
-      watch (loop, &second, G_IO_IN, 0);
+      replace (loop, &first, &second, G_IO_IN);
       thread = g_thread_new ("writer", write_soon, &second);
       gaio_test_turn_until (loop, &second.n, 1);
       g_thread_join (thread);
@@ -198,7 +205,6 @@ test_same_number_in_a_storm (GaioTestLoop *loop)
   g_autoptr (GSource) idle = g_idle_source_new ();
   Pipe first = { 0 };
   Pipe second = { 0 };
-  int number;
   int n_idle = 0;
 
   g_source_set_callback (idle, count_source, &n_idle, NULL);
@@ -207,13 +213,7 @@ test_same_number_in_a_storm (GaioTestLoop *loop)
   watch (loop, &first, G_IO_IN, 0);
   for (int i = 0; i < 5; i++)
     gaio_test_turn (loop, TRUE);
-  number = first.fds[0];
-  unwatch (&first);
-  open_pipe (&second);
-  g_assert_cmpint (dup2 (second.fds[0], number), ==, number);
-  close (second.fds[0]);
-  second.fds[0] = number;
-  watch (loop, &second, G_IO_IN, 0);
+  replace (loop, &first, &second, G_IO_IN);
   write_byte (&second);
   for (int i = 0; i < 100 && second.n == 0; i++)
     gaio_test_turn (loop, TRUE);
@@ -231,20 +231,13 @@ test_duplicate (GaioTestLoop *loop)
   Pipe first = { 0 };
   Pipe second = { 0 };
   int duplicate;
-  int number;
 
   open_pipe (&first);
   watch (loop, &first, G_IO_IN, 0);
   gaio_test_settle (loop);
   duplicate = dup (first.fds[0]);
   write_byte (&first);
-  number = first.fds[0];
-  unwatch (&first);
-  open_pipe (&second);
-  g_assert_cmpint (dup2 (second.fds[0], number), ==, number);
-  close (second.fds[0]);
-  second.fds[0] = number;
-  watch (loop, &second, G_IO_IN | G_IO_PRI, 0);
+  replace (loop, &first, &second, G_IO_IN | G_IO_PRI);
   gaio_test_settle (loop);
   g_assert_cmpint (second.n, ==, 0);
   write_byte (&second);
