@@ -18,6 +18,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,10 @@
  * each time. */
 #define RETRY_DELAY_MS 1
 
+/* The pieces of a copy, within the kernel and by hand. */
+#define COPY_RANGE_BYTES ((gsize) 64 * 1024 * 1024)
+#define COPY_BYTES ((gsize) 256 * 1024)
+
 /* A signal that a write past RLIMIT_FSIZE sends to its own thread. The pool's workers have it
  * blocked; a thread of the program may not. */
 typedef struct
@@ -35,13 +40,28 @@ typedef struct
   bool blocked;
 } SignalGuard;
 
+static bool
+may_exceed_limit (GaioRequest *self)
+{
+  switch (self->kind)
+    {
+    case GAIO_REQUEST_WRITE:
+    case GAIO_REQUEST_TRUNCATE:
+    case GAIO_REQUEST_ALLOCATE:
+      return self->file->size_limited;
+    case GAIO_REQUEST_COPY_RANGE:
+      return self->other->size_limited;
+    default:
+      return false;
+    }
+}
+
 static void
 guard_begin (SignalGuard *self, GaioRequest *request)
 {
   sigset_t set;
 
-  self->blocked = request->file->size_limited && (request->kind == GAIO_REQUEST_WRITE ||
-                                                  request->kind == GAIO_REQUEST_TRUNCATE);
+  self->blocked = may_exceed_limit (request);
   if (!self->blocked)
     return;
   sigemptyset (&set);
@@ -94,6 +114,7 @@ transfer_unseekable (GaioRequest *self, int fd, int cancel_fd)
   for (;;)
     {
       int err = must_wait ? wait_for (self, fd, writes ? G_IO_OUT : G_IO_IN, cancel_fd) : 0;
+      gsize n_iov = MIN (self->n_iov - self->first_iov, IOV_MAX);
       struct iovec *iov = &self->iov[self->first_iov];
       gssize res;
 
@@ -103,6 +124,8 @@ transfer_unseekable (GaioRequest *self, int fd, int cancel_fd)
         res = write (fd,
                      iov->iov_base,
                      MIN (iov->iov_len, cancel_fd >= 0 ? PIPE_BUF : GAIO_REQUEST_MAX_TRANSFER));
+      else if (self->kind == GAIO_REQUEST_READV)
+        res = readv (fd, iov, n_iov);
       else
         res = read (fd,
                     self->target + self->moved,
@@ -119,6 +142,7 @@ transfer_unseekable (GaioRequest *self, int fd, int cancel_fd)
 static gssize
 transfer (GaioRequest *self, int fd)
 {
+  gsize n_iov = MIN (self->n_iov - self->first_iov, IOV_MAX);
   goffset offset = self->offset + self->moved;
 
   if (self->kind == GAIO_REQUEST_READ)
@@ -126,10 +150,78 @@ transfer (GaioRequest *self, int fd)
                   self->target + self->moved,
                   MIN (self->length - self->moved, GAIO_REQUEST_MAX_TRANSFER),
                   offset);
-  return pwritev (fd,
-                  self->iov + self->first_iov,
-                  MIN (self->n_iov - self->first_iov, IOV_MAX),
-                  offset);
+  if (self->kind == GAIO_REQUEST_READV)
+    return preadv (fd, self->iov + self->first_iov, n_iov, offset);
+  return pwritev2 (fd, self->iov + self->first_iov, n_iov, offset, self->flags);
+}
+
+/* What copy_file_range(2) says when it cannot be done so, which is not to say not at all. */
+static bool
+cannot_copy_range (int errnum)
+{
+  return errnum == EXDEV || errnum == EINVAL || errnum == EOPNOTSUPP || errnum == ENOSYS;
+}
+
+static gssize
+copy_by_hand (int fd, int other_fd, goffset from, goffset to, gsize length)
+{
+  g_autofree guint8 *buffer = g_try_malloc (MIN (length, COPY_BYTES));
+  gssize got;
+  gssize done = 0;
+
+  if (buffer == NULL)
+    {
+      errno = ENOMEM;
+      return -1;
+    }
+  got = pread (fd, buffer, MIN (length, COPY_BYTES), from);
+  while (done < got)
+    {
+      gssize res = pwrite (other_fd, buffer + done, got - done, to + done);
+
+      if (res <= 0)
+        {
+          if (res == 0)
+            errno = EIO;
+          return done > 0 ? done : -1;
+        }
+      done += res;
+    }
+  return got;
+}
+
+/* One piece; so large that the call does not count, and a cancel need not wait for long. */
+static gssize
+copy_range (GaioRequest *self, int fd)
+{
+  int other_fd = atomic_load_explicit (&self->other->fd, memory_order_relaxed);
+  off_t from = self->offset + self->moved;
+  off_t to = self->other_offset + self->moved;
+  gsize left = self->length - self->moved;
+  gssize res =
+      copy_file_range (fd, &from, other_fd, &to, MIN (left, COPY_RANGE_BYTES), 0);
+
+  if (res > 0 || (res < 0 && !cannot_copy_range (errno)))
+    return res;
+  /* It also says 0 for files that only read(2) knows the length of. */
+  return copy_by_hand (fd,
+                       other_fd,
+                       self->offset + self->moved,
+                       self->other_offset + self->moved,
+                       left);
+}
+
+static int
+lock (GaioRequest *self, int fd)
+{
+  struct flock wanted = {
+    .l_type = self->flags,
+    .l_whence = SEEK_SET,
+    .l_start = self->offset,
+    .l_len = self->length,
+  };
+
+  return fcntl (fd, F_OFD_SETLK, &wanted);
 }
 
 /* One system call; what it returned, or -errno. */
@@ -142,6 +234,7 @@ call (GaioRequest *self, int cancel_fd)
   switch (self->kind)
     {
     case GAIO_REQUEST_READ:
+    case GAIO_REQUEST_READV:
     case GAIO_REQUEST_WRITE:
       if (!self->file->seekable)
         return transfer_unseekable (self, fd, cancel_fd);
@@ -153,11 +246,25 @@ call (GaioRequest *self, int cancel_fd)
     case GAIO_REQUEST_TRUNCATE:
       res = ftruncate (fd, self->offset);
       break;
+    case GAIO_REQUEST_ALLOCATE:
+      res = fallocate (fd, self->flags, self->offset, self->length);
+      break;
+    case GAIO_REQUEST_ADVISE:
+      return -posix_fadvise (fd, self->offset, self->length, self->flags);
+    case GAIO_REQUEST_COPY_RANGE:
+      res = copy_range (self, fd);
+      break;
+    case GAIO_REQUEST_LOCK:
+      /* Asked once: whoever wants to wait does it elsewhere. */
+      return lock (self, fd) == 0 ? 0 : errno == EAGAIN || errno == EACCES ? -EAGAIN : -errno;
+    case GAIO_REQUEST_RENAME:
+      res = rename (self->file->path, self->new_path);
+      break;
     case GAIO_REQUEST_STATX:
-      res = statx (fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, self->statx);
+      res = statx (fd, "", AT_EMPTY_PATH, self->statx_mask, self->statx);
       break;
     case GAIO_REQUEST_OPEN:
-      res = open (self->file->path, self->open_flags, 0666);
+      res = open (self->file->path, self->flags, self->permissions);
       break;
     case GAIO_REQUEST_CLOSE:
       res = close (fd);
@@ -222,7 +329,8 @@ static int
 threads_submit (GaioRequest *self)
 {
   if (!self->file->seekable &&
-      (self->kind == GAIO_REQUEST_READ || self->kind == GAIO_REQUEST_WRITE))
+      (self->kind == GAIO_REQUEST_READ || self->kind == GAIO_REQUEST_READV ||
+       self->kind == GAIO_REQUEST_WRITE))
     {
       /* Without a descriptor for it the wait cannot be cut short; all else works. */
       if (self->interrupt == NULL)

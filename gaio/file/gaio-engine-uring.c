@@ -11,7 +11,8 @@
  * the loop: 64 MiB would stop a user interface for ten milliseconds. So what is large goes to the
  * kernel's own workers (IOSQE_ASYNC), what is small does not, since a worker costs 10 us.
  *
- * What it does not do: ftruncate(2), which liburing 2.3 has no operation for; and writes while
+ * What it does not do: ftruncate(2), which liburing 2.3 has no operation for; copy_file_range(2)
+ * and locks, for which the kernel has none; and writes while
  * RLIMIT_FSIZE is in force, because XFS and btrfs run them in the submitting thread and the signal
  * SIGXFSZ would end the program. Both are refused here, and the threads do them.
  *
@@ -33,7 +34,7 @@
 static void uring_complete (GaioRingOp *op, int res);
 
 static bool
-is_write_of_many (GaioRequest *self)
+is_of_many (GaioRequest *self)
 {
   return self->n_iov - self->first_iov > 1;
 }
@@ -42,13 +43,20 @@ guint
 gaio_engine_uring_get_kinds (GaioRing *ring)
 {
   static const int opcodes[][2] = {
-    { GAIO_REQUEST_READ, IORING_OP_READ },     { GAIO_REQUEST_WRITE, IORING_OP_WRITE },
-    { GAIO_REQUEST_SYNC, IORING_OP_FSYNC },    { GAIO_REQUEST_STATX, IORING_OP_STATX },
-    { GAIO_REQUEST_OPEN, IORING_OP_OPENAT },   { GAIO_REQUEST_CLOSE, IORING_OP_CLOSE },
+    { GAIO_REQUEST_READ, IORING_OP_READ },
+    { GAIO_REQUEST_READV, IORING_OP_READV },
+    { GAIO_REQUEST_WRITE, IORING_OP_WRITE },
+    { GAIO_REQUEST_SYNC, IORING_OP_FSYNC },
+    { GAIO_REQUEST_ALLOCATE, IORING_OP_FALLOCATE },
+    { GAIO_REQUEST_ADVISE, IORING_OP_FADVISE },
+    { GAIO_REQUEST_RENAME, IORING_OP_RENAMEAT },
+    { GAIO_REQUEST_STATX, IORING_OP_STATX },
+    { GAIO_REQUEST_OPEN, IORING_OP_OPENAT },
+    { GAIO_REQUEST_CLOSE, IORING_OP_CLOSE },
   };
   guint kinds = 0;
 
-  /* IORING_OP_WRITEV, the other one for writes, is older than these. */
+  /* IORING_OP_READV and WRITEV are older than READ and WRITE. */
   for (guint i = 0; i < G_N_ELEMENTS (opcodes); i++)
     if (gaio_ring_supports (ring, opcodes[i][1]))
       kinds |= 1u << opcodes[i][0];
@@ -85,7 +93,7 @@ prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
   switch (self->kind)
     {
     case GAIO_REQUEST_WRITE:
-      if (is_write_of_many (self))
+      if (is_of_many (self))
         io_uring_prep_writev (sqe,
                               fd,
                               self->iov + self->first_iov,
@@ -97,8 +105,27 @@ prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
                              self->iov[self->first_iov].iov_base,
                              MIN (self->iov[self->first_iov].iov_len, GAIO_REQUEST_MAX_TRANSFER),
                              offset);
+      sqe->rw_flags = self->flags;
       if (self->length - self->moved > INLINE_MAX_BYTES)
         sqe->flags |= IOSQE_ASYNC;
+      break;
+    case GAIO_REQUEST_READV:
+      io_uring_prep_readv (sqe,
+                           fd,
+                           self->iov + self->first_iov,
+                           MIN (self->n_iov - self->first_iov, IOV_MAX),
+                           offset);
+      if (self->length - self->moved > INLINE_MAX_BYTES)
+        sqe->flags |= IOSQE_ASYNC;
+      break;
+    case GAIO_REQUEST_ALLOCATE:
+      io_uring_prep_fallocate (sqe, fd, self->flags, self->offset, self->length);
+      break;
+    case GAIO_REQUEST_ADVISE:
+      io_uring_prep_fadvise (sqe, fd, self->offset, self->length, self->flags);
+      break;
+    case GAIO_REQUEST_RENAME:
+      io_uring_prep_renameat (sqe, AT_FDCWD, self->file->path, AT_FDCWD, self->new_path, 0);
       break;
     case GAIO_REQUEST_SYNC:
       io_uring_prep_fsync (sqe, fd, self->data_only ? IORING_FSYNC_DATASYNC : 0);
@@ -108,17 +135,19 @@ prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
                            fd,
                            "",
                            AT_EMPTY_PATH,
-                           STATX_BASIC_STATS | STATX_BTIME,
+                           self->statx_mask,
                            self->statx);
       break;
     case GAIO_REQUEST_OPEN:
-      io_uring_prep_openat (sqe, AT_FDCWD, self->file->path, self->open_flags, 0666);
+      io_uring_prep_openat (sqe, AT_FDCWD, self->file->path, self->flags, self->permissions);
       break;
     case GAIO_REQUEST_CLOSE:
       io_uring_prep_close (sqe, fd);
       break;
     case GAIO_REQUEST_READ:
     case GAIO_REQUEST_TRUNCATE:
+    case GAIO_REQUEST_COPY_RANGE:
+    case GAIO_REQUEST_LOCK:
       g_assert_not_reached ();
     }
 }
@@ -144,14 +173,22 @@ start (GaioRequest *self, GaioEngineState *state)
   return 0;
 }
 
+/* A signal that ends the program, and a length that liburing cuts to 32 bits. */
+static inline bool
+is_for_threads (GaioRequest *self)
+{
+  return (self->file->size_limited &&
+          (self->kind == GAIO_REQUEST_WRITE || self->kind == GAIO_REQUEST_ALLOCATE)) ||
+         (self->kind == GAIO_REQUEST_ADVISE && self->length > G_MAXUINT32);
+}
+
 static int
 uring_submit (GaioRequest *self)
 {
   GaioFile *file = self->file;
   GaioEngineState *state = file->engine;
 
-  if (G_UNLIKELY ((state->ring_kinds >> self->kind & 1) == 0 ||
-                  (file->size_limited && self->kind == GAIO_REQUEST_WRITE)))
+  if (G_UNLIKELY ((state->ring_kinds >> self->kind & 1) == 0 || is_for_threads (self)))
     return -EOPNOTSUPP;
   self->cancel_sent = false;
   self->uses_slot = file->seekable || self->kind == GAIO_REQUEST_OPEN;

@@ -454,7 +454,7 @@ gaio_file_query_info (GaioFile *self,
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   request = gaio_request_new_blocking (self, cancellable);
-  gaio_request_statx (request);
+  gaio_request_statx (request, GAIO_FILE_INFO_MASK_ALL);
   if (!gaio_request_get_result (request, NULL, error))
     return NULL;
   return gaio_file_info_new (request->statx, self->path, attributes);
@@ -511,7 +511,7 @@ gaio_file_query_info_async (GaioFile *self,
   request = gaio_file_task_begin (task, self, return_info);
   if (request == NULL)
     return;
-  gaio_request_statx (request);
+  gaio_request_statx (request, GAIO_FILE_INFO_MASK_ALL);
   gaio_file_task_submitted (request);
 }
 

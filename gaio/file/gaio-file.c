@@ -301,7 +301,7 @@ open_blocking (GaioContext *context,
     }
   self = gaio_file_new (context, path);
   request = gaio_request_new_blocking (self, cancellable);
-  gaio_request_open (request, flags);
+  gaio_request_open (request, flags, 0666);
   if (!gaio_request_get_result (request, NULL, error))
     return NULL;
   return g_steal_pointer (&self);
@@ -412,7 +412,7 @@ gaio_open_async (const char *path,
   request = gaio_file_task_begin (task, self, return_open);
   if (request == NULL)
     return;
-  gaio_request_open (request, flags);
+  gaio_request_open (request, flags, 0666);
   gaio_file_task_submitted (request);
 }
 

@@ -346,7 +346,7 @@ on_first_end (Load *self, gsize n)
   /* A query leaves the request's buffer, but not its result; so it has one of its own. */
   self->stage = STAGE_SIZE;
   self->chunks[0] = gaio_request_new (self->request->file, on_end, self, NULL);
-  gaio_request_statx (self->chunks[0]);
+  gaio_request_statx (self->chunks[0], STATX_SIZE | STATX_TYPE);
 }
 
 static void
@@ -482,7 +482,7 @@ gaio_load_bytes_async (const char *path,
                                                   G_CALLBACK (on_cancelled),
                                                   load_ref (self),
                                                   load_unref);
-  gaio_request_open (request, O_RDONLY);
+  gaio_request_open (request, O_RDONLY, 0);
   /* A cancel before the submission found nothing; from here on the load may be gone. */
   if (cancellable != NULL && g_cancellable_is_cancelled (cancellable))
     gaio_request_cancel (request);
@@ -543,7 +543,7 @@ gaio_load_bytes (const char *path, GCancellable *cancellable, GError **error)
   if (file == NULL)
     return NULL;
   request = gaio_request_new_blocking (file, cancellable);
-  gaio_request_statx (request);
+  gaio_request_statx (request, STATX_SIZE | STATX_TYPE);
   if (!gaio_request_get_result (request, NULL, error))
     return NULL;
   capacity = MAX (get_size (request->statx) + SLACK_BYTES, FIRST_BYTES);

@@ -17,9 +17,15 @@ typedef struct _GaioEngineOps GaioEngineOps;
 typedef enum
 {
   GAIO_REQUEST_READ,
+  GAIO_REQUEST_READV,
   GAIO_REQUEST_WRITE,
   GAIO_REQUEST_SYNC,
   GAIO_REQUEST_TRUNCATE,
+  GAIO_REQUEST_ALLOCATE,
+  GAIO_REQUEST_ADVISE,
+  GAIO_REQUEST_COPY_RANGE,
+  GAIO_REQUEST_LOCK,
+  GAIO_REQUEST_RENAME,
   GAIO_REQUEST_STATX,
   GAIO_REQUEST_OPEN,
   GAIO_REQUEST_CLOSE,
@@ -85,7 +91,7 @@ struct _GaioRequest
   gsize capacity;
   guint8 *target;
 
-  /* write: what is left begins at iov[first_iov] */
+  /* write, readv: what is left begins at iov[first_iov]. The chunks are of a write */
   GBytes **chunks;
   gsize n_chunks;
   struct iovec *iov;
@@ -94,9 +100,14 @@ struct _GaioRequest
   GBytes *one_chunk;
   struct iovec one_iov;
 
-  /* statx and open */
+  /* the others' arguments */
   struct statx *statx;
-  int open_flags;
+  guint statx_mask;
+  int flags;            /* of open(2); RWF_* of a write; mode of fallocate(2); advice; F_RDLCK... */
+  guint permissions;    /* of a file that an open makes */
+  char *new_path;       /* rename */
+  GaioFile *other;      /* copy range: what is written to; a reference and a use of it */
+  goffset other_offset; /* where in it */
 
   /* of a task, see gaio-file-task.c; here, since an allocation more would cost as much as a read */
   GTask *task; /* a reference */
@@ -118,8 +129,38 @@ GaioRequest *gaio_request_new_blocking (GaioFile *file, GCancellable *cancellabl
 /* Thread: any. Submissions that the public header does not have. `buffer` stays the caller's and
  * must outlive the request's run. */
 void gaio_request_read_into (GaioRequest *self, goffset offset, gsize length, guint8 *buffer);
-void gaio_request_statx (GaioRequest *self);
-void gaio_request_open (GaioRequest *self, int flags);
+void gaio_request_statx (GaioRequest *self, guint mask);
+void gaio_request_open (GaioRequest *self, int flags, guint permissions);
+
+/* Thread: any. Reads into several pieces of memory, all the caller's. The array is copied. */
+void gaio_request_readv_into (GaioRequest *self,
+                              goffset offset,
+                              const struct iovec *iov,
+                              gsize n_iov);
+
+/* Thread: any. A write behind the file's end, wherever that is by then. */
+void gaio_request_append (GaioRequest *self, GBytes *const *chunks, gsize n_chunks);
+
+/* Thread: any. fallocate(2) with a mode, and posix_fadvise(2); a length of 0 is the rest of the
+ * file to the latter. */
+void gaio_request_allocate (GaioRequest *self, int mode, goffset offset, goffset length);
+void gaio_request_advise (GaioRequest *self, int advice, goffset offset, goffset length);
+
+/* Thread: any. Copies inside the kernel where it can. What is moved is fewer than `length` only at
+ * the end of the file. */
+void gaio_request_copy_range (GaioRequest *self,
+                              goffset offset,
+                              GaioFile *destination,
+                              goffset destination_offset,
+                              gsize length);
+
+/* Thread: any. `type` is F_RDLCK, F_WRLCK or F_UNLCK, of the open file description; it does not
+ * wait, so -EAGAIN says that somebody else has the lock. A length of 0 is all that follows. */
+void gaio_request_lock (GaioRequest *self, int type, goffset offset, goffset length);
+
+/* Thread: any. Gives the file's path a new name, in place of what has that. The file does not know
+ * of it. */
+void gaio_request_rename (GaioRequest *self, const char *new_path);
 
 /* Thread: any. Closes the file as soon as nobody uses it any more; a cancel does not stop it. It
  * succeeds when the file is closed already. */

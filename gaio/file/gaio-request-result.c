@@ -74,6 +74,8 @@ take_error (GaioRequest *self, int res, bool from_ring)
     case -EAGAIN:
       if (from_ring)
         return GAIO_STEP_MOVE;
+      if (self->kind == GAIO_REQUEST_LOCK)
+        return end_with (self, res);
       if (++self->retries > MAX_EAGAIN)
         return end_with (self, res);
       return again (self);
@@ -122,13 +124,23 @@ gaio_request_take_result (GaioRequest *self, int res, bool from_ring)
 
   switch (self->kind)
     {
+    case GAIO_REQUEST_READV:
+      if (res == 0)
+        return GAIO_STEP_DONE;
+      G_GNUC_FALLTHROUGH;
     case GAIO_REQUEST_WRITE:
       if (res == 0)
         return end_with (self, -EIO);
       self->moved += res;
       self->retries = 0;
       advance_iov (self, res);
+      if (self->kind == GAIO_REQUEST_READV && !self->file->seekable)
+        return GAIO_STEP_DONE;
       return self->moved == self->length ? GAIO_STEP_DONE : again (self);
+    case GAIO_REQUEST_COPY_RANGE:
+      self->moved += res;
+      self->retries = 0;
+      return res == 0 || self->moved == self->length ? GAIO_STEP_DONE : again (self);
     case GAIO_REQUEST_OPEN:
       self->result = gaio_file_adopt_fd (self->file, res);
       if (self->result < 0)
@@ -144,9 +156,18 @@ static const char *
 operation_name (GaioRequest *self)
 {
   static const char *const names[] = {
-    [GAIO_REQUEST_READ] = "read",   [GAIO_REQUEST_WRITE] = "write",
-    [GAIO_REQUEST_SYNC] = "sync",   [GAIO_REQUEST_TRUNCATE] = "truncate",
-    [GAIO_REQUEST_STATX] = "query", [GAIO_REQUEST_OPEN] = "open",
+    [GAIO_REQUEST_READ] = "read",
+    [GAIO_REQUEST_READV] = "read",
+    [GAIO_REQUEST_WRITE] = "write",
+    [GAIO_REQUEST_SYNC] = "sync",
+    [GAIO_REQUEST_TRUNCATE] = "truncate",
+    [GAIO_REQUEST_ALLOCATE] = "allocate",
+    [GAIO_REQUEST_ADVISE] = "advise",
+    [GAIO_REQUEST_COPY_RANGE] = "copy range",
+    [GAIO_REQUEST_LOCK] = "lock",
+    [GAIO_REQUEST_RENAME] = "rename",
+    [GAIO_REQUEST_STATX] = "query",
+    [GAIO_REQUEST_OPEN] = "open",
     [GAIO_REQUEST_CLOSE] = "close",
   };
 

@@ -283,22 +283,120 @@ gaio_request_read_into (GaioRequest *self, goffset offset, gsize length, guint8 
   launch (self);
 }
 
+/* Takes what is to be moved, but for the empty ones: they would look like a transfer that moves
+ * nothing. */
+static gsize
+add_iov (GaioRequest *self, gsize total, gpointer data, gsize size)
+{
+  if (size > 0)
+    self->iov[self->n_iov++] = (struct iovec){ .iov_base = data, .iov_len = size };
+  if (!g_size_checked_add (&total, total, size))
+    fail (self, -EINVAL, GAIO_REQUEST_FAILED_BY_ERRNO);
+  return total;
+}
+
+static void
+reserve_iov (GaioRequest *self, gsize n)
+{
+  self->iov = n > 1 ? g_new (struct iovec, n) : &self->one_iov;
+  self->n_iov = 0;
+  self->first_iov = 0;
+}
+
 void
-gaio_request_statx (GaioRequest *self)
+gaio_request_readv_into (GaioRequest *self, goffset offset, const struct iovec *iov, gsize n_iov)
+{
+  gsize total = 0;
+
+  if (!arm (self, GAIO_REQUEST_READV, G_STRFUNC))
+    return;
+  reserve_iov (self, n_iov);
+  for (gsize i = 0; i < n_iov; i++)
+    total = add_iov (self, total, iov[i].iov_base, iov[i].iov_len);
+  check_range (self, offset, total);
+  launch (self);
+}
+
+void
+gaio_request_allocate (GaioRequest *self, int mode, goffset offset, goffset length)
+{
+  if (!arm (self, GAIO_REQUEST_ALLOCATE, G_STRFUNC))
+    return;
+  self->flags = mode;
+  check_range (self, offset, length);
+  launch (self);
+}
+
+void
+gaio_request_advise (GaioRequest *self, int advice, goffset offset, goffset length)
+{
+  if (!arm (self, GAIO_REQUEST_ADVISE, G_STRFUNC))
+    return;
+  self->flags = advice;
+  check_range (self, offset, length);
+  self->settled = self->result < 0;
+  launch (self);
+}
+
+void
+gaio_request_lock (GaioRequest *self, int type, goffset offset, goffset length)
+{
+  if (!arm (self, GAIO_REQUEST_LOCK, G_STRFUNC))
+    return;
+  self->flags = type;
+  check_range (self, offset, length);
+  self->settled = self->result < 0;
+  launch (self);
+}
+
+void
+gaio_request_copy_range (GaioRequest *self,
+                         goffset offset,
+                         GaioFile *destination,
+                         goffset destination_offset,
+                         gsize length)
+{
+  if (!arm (self, GAIO_REQUEST_COPY_RANGE, G_STRFUNC))
+    return;
+  self->other = g_object_ref (destination);
+  self->other_offset = destination_offset;
+  check_range (self, destination_offset, length);
+  check_range (self, offset, length);
+  if (!gaio_file_begin_use (destination))
+    fail (self, -EBADF, GAIO_REQUEST_FAILED_CLOSED);
+  launch (self);
+}
+
+void
+gaio_request_rename (GaioRequest *self, const char *new_path)
+{
+  if (!arm (self, GAIO_REQUEST_RENAME, G_STRFUNC))
+    return;
+  g_free (self->new_path);
+  self->new_path = g_strdup (new_path);
+  if (self->file->path == NULL)
+    fail (self, -EINVAL, GAIO_REQUEST_FAILED_BY_ERRNO);
+  launch (self);
+}
+
+void
+gaio_request_statx (GaioRequest *self, guint mask)
 {
   if (!arm (self, GAIO_REQUEST_STATX, G_STRFUNC))
     return;
+  self->statx_mask = mask;
   if (self->statx == NULL)
     self->statx = g_new0 (struct statx, 1);
   launch (self);
 }
 
 void
-gaio_request_open (GaioRequest *self, int flags)
+gaio_request_open (GaioRequest *self, int flags, guint permissions)
 {
   if (!arm (self, GAIO_REQUEST_OPEN, G_STRFUNC))
     return;
-  self->open_flags = flags | O_CLOEXEC | O_NOCTTY | O_LARGEFILE;
+  self->flags = flags | O_CLOEXEC | O_NOCTTY | O_LARGEFILE;
+  self->permissions = permissions;
   launch (self);
 }
 
@@ -351,6 +449,45 @@ gaio_request_write (GaioRequest *self, goffset offset, GBytes *bytes)
   gaio_request_writev (self, offset, &bytes, 1);
 }
 
+static void
+writev_with_flags (GaioRequest *self,
+                   goffset offset,
+                   GBytes *const *chunks,
+                   gsize n_chunks,
+                   int flags)
+{
+  gsize total = 0;
+
+  if (!arm (self, GAIO_REQUEST_WRITE, "gaio_request_writev"))
+    return;
+  self->flags = flags;
+  reserve_iov (self, n_chunks);
+  if (n_chunks > 1)
+    {
+      self->chunks = g_new (GBytes *, n_chunks);
+      self->n_chunks = n_chunks;
+    }
+  for (gsize i = 0; i < n_chunks; i++)
+    {
+      gsize size;
+      gconstpointer data = g_bytes_get_data (chunks[i], &size);
+
+      if (n_chunks > 1)
+        self->chunks[i] = g_bytes_ref (chunks[i]);
+      else
+        self->one_chunk = g_bytes_ref (chunks[i]);
+      total = add_iov (self, total, (gpointer) data, size);
+    }
+  check_range (self, offset, total);
+  launch (self);
+}
+
+void
+gaio_request_append (GaioRequest *self, GBytes *const *chunks, gsize n_chunks)
+{
+  writev_with_flags (self, 0, chunks, n_chunks, RWF_APPEND);
+}
+
 /**
  * gaio_request_writev:
  * @self: an idle request
@@ -367,39 +504,10 @@ gaio_request_write (GaioRequest *self, goffset offset, GBytes *bytes)
 void
 gaio_request_writev (GaioRequest *self, goffset offset, GBytes *const *chunks, gsize n_chunks)
 {
-  gsize total = 0;
-
   g_return_if_fail (self != NULL);
   g_return_if_fail (chunks != NULL || n_chunks == 0);
 
-  if (!arm (self, GAIO_REQUEST_WRITE, G_STRFUNC))
-    return;
-  self->iov = &self->one_iov;
-  self->n_iov = 0;
-  self->first_iov = 0;
-  if (n_chunks > 1)
-    {
-      self->iov = g_new (struct iovec, n_chunks);
-      self->chunks = g_new (GBytes *, n_chunks);
-      self->n_chunks = n_chunks;
-    }
-  for (gsize i = 0; i < n_chunks; i++)
-    {
-      gsize size;
-      gconstpointer data = g_bytes_get_data (chunks[i], &size);
-
-      if (n_chunks > 1)
-        self->chunks[i] = g_bytes_ref (chunks[i]);
-      else
-        self->one_chunk = g_bytes_ref (chunks[i]);
-      /* An empty one would look like a write that moves nothing. */
-      if (size > 0)
-        self->iov[self->n_iov++] = (struct iovec){ .iov_base = (gpointer) data, .iov_len = size };
-      if (!g_size_checked_add (&total, total, size))
-        fail (self, -EINVAL, GAIO_REQUEST_FAILED_BY_ERRNO);
-    }
-  check_range (self, offset, total);
-  launch (self);
+  writev_with_flags (self, offset, chunks, n_chunks, 0);
 }
 
 /**

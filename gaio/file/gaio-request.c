@@ -83,6 +83,13 @@ release_chunks (GaioRequest *self)
   self->iov = NULL;
 }
 
+static void
+release_other (GaioRequest *self)
+{
+  gaio_file_end_use (self->other);
+  g_clear_object (&self->other);
+}
+
 /* What a failed sync(2) of a file that cannot be synced says, or one that did not run: nothing is
  * lost then. */
 static bool
@@ -134,8 +141,10 @@ settle_close (GaioRequest *self)
 static void
 settle (GaioRequest *self)
 {
-  if (self->kind == GAIO_REQUEST_WRITE)
+  if (self->kind == GAIO_REQUEST_WRITE || self->kind == GAIO_REQUEST_READV)
     release_chunks (self);
+  else if (self->kind == GAIO_REQUEST_COPY_RANGE)
+    release_other (self);
   else if (self->kind == GAIO_REQUEST_SYNC && !self->settled)
     settle_sync (self);
   else if (self->kind == GAIO_REQUEST_CLOSE)
@@ -318,6 +327,7 @@ gaio_request_unref (GaioRequest *self)
   release_chunks (self);
   free (self->memory);
   g_free (self->statx);
+  g_free (self->new_path);
   g_clear_object (&self->interrupt);
   g_clear_object (&self->cancellable);
   g_object_unref (self->file);
