@@ -33,6 +33,10 @@
 
 #include <gaio/file/gaio-file.h>
 #include <gaio/file/gaio-file-co.h>
+#include <gaio/file/gaio-file-io.h>
+#include <gaio/file/gaio-file-open.h>
+#include <gaio/file/gaio-file-query.h>
+#include <gaio/file/gaio-file-space.h>
 #include <gaio/file/gaio-load.h>
 #include <gaio/file/gaio-request.h>
 

@@ -18,7 +18,7 @@
 
 #include "config.h"
 
-#include <gaio/file/gaio-file-task-private.h>
+#include <gaio/file/gaio-file-call-private.h>
 
 static void
 end_call (gpointer data)
@@ -212,4 +212,27 @@ gaio_file_task_deliver (GTask *task, GSourceFunc func, gpointer data, GDestroyNo
   g_source_attach (source, main_context);
   gaio_context_wake_main_context (main_context);
   g_source_unref (source);
+}
+
+void
+gaio_file_return_boolean (GTask *task, GaioRequest *request)
+{
+  GError *error = NULL;
+
+  if (gaio_request_get_result (request, NULL, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
+}
+
+void
+gaio_file_return_count (GTask *task, GaioRequest *request)
+{
+  GError *error = NULL;
+  gsize count;
+
+  if (gaio_request_get_result (request, &count, &error))
+    g_task_return_int (task, count);
+  else
+    g_task_return_error (task, error);
 }

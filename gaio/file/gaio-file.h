@@ -12,33 +12,10 @@ GAIO_AVAILABLE_IN_1_0
 G_DECLARE_FINAL_TYPE (GaioFile, gaio_file, GAIO, FILE, GObject)
 
 GAIO_AVAILABLE_IN_1_0
-GaioFile *gaio_open (const char *path,
-                     const char *mode,
-                     GCancellable *cancellable,
-                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-GAIO_AVAILABLE_IN_1_0
-void gaio_open_async (const char *path,
-                      const char *mode,
-                      int io_priority,
-                      GCancellable *cancellable,
-                      GAsyncReadyCallback callback,
-                      gpointer user_data);
-
-GAIO_AVAILABLE_IN_1_0
-GaioFile *gaio_open_finish (GAsyncResult *result, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-GAIO_AVAILABLE_IN_1_0
 GaioFile *gaio_file_new_for_fd (GaioContext *context,
                                 int fd,
                                 const char *path,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-GAIO_AVAILABLE_IN_1_0
-GaioFile *gaio_file_new_for_path (GaioContext *context,
-                                  const char *path,
-                                  const char *mode,
-                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 GAIO_AVAILABLE_IN_1_0
 GaioContext *gaio_file_get_context (GaioFile *self);
@@ -54,95 +31,6 @@ gboolean gaio_file_is_seekable (GaioFile *self);
 
 GAIO_AVAILABLE_IN_1_0
 gboolean gaio_file_is_closed (GaioFile *self);
-
-GAIO_AVAILABLE_IN_1_0
-GBytes *gaio_file_read_bytes (GaioFile *self,
-                              goffset offset,
-                              gsize length,
-                              GCancellable *cancellable,
-                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-GAIO_AVAILABLE_IN_1_0
-void gaio_file_read_bytes_async (GaioFile *self,
-                                 goffset offset,
-                                 gsize length,
-                                 int io_priority,
-                                 GCancellable *cancellable,
-                                 GAsyncReadyCallback callback,
-                                 gpointer user_data);
-
-GAIO_AVAILABLE_IN_1_0
-GBytes *gaio_file_read_bytes_finish (GaioFile *self,
-                                     GAsyncResult *result,
-                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-GAIO_AVAILABLE_IN_1_0
-gssize gaio_file_write_bytes (GaioFile *self,
-                              goffset offset,
-                              GBytes *bytes,
-                              GCancellable *cancellable,
-                              GError **error);
-
-GAIO_AVAILABLE_IN_1_0
-void gaio_file_write_bytes_async (GaioFile *self,
-                                  goffset offset,
-                                  GBytes *bytes,
-                                  int io_priority,
-                                  GCancellable *cancellable,
-                                  GAsyncReadyCallback callback,
-                                  gpointer user_data);
-
-GAIO_AVAILABLE_IN_1_0
-gssize gaio_file_write_bytes_finish (GaioFile *self, GAsyncResult *result, GError **error);
-
-GAIO_AVAILABLE_IN_1_0
-gboolean
-gaio_file_sync (GaioFile *self, gboolean data_only, GCancellable *cancellable, GError **error);
-
-GAIO_AVAILABLE_IN_1_0
-void gaio_file_sync_async (GaioFile *self,
-                           gboolean data_only,
-                           int io_priority,
-                           GCancellable *cancellable,
-                           GAsyncReadyCallback callback,
-                           gpointer user_data);
-
-GAIO_AVAILABLE_IN_1_0
-gboolean gaio_file_sync_finish (GaioFile *self, GAsyncResult *result, GError **error);
-
-GAIO_AVAILABLE_IN_1_0
-gboolean
-gaio_file_truncate (GaioFile *self, goffset length, GCancellable *cancellable, GError **error);
-
-GAIO_AVAILABLE_IN_1_0
-void gaio_file_truncate_async (GaioFile *self,
-                               goffset length,
-                               int io_priority,
-                               GCancellable *cancellable,
-                               GAsyncReadyCallback callback,
-                               gpointer user_data);
-
-GAIO_AVAILABLE_IN_1_0
-gboolean gaio_file_truncate_finish (GaioFile *self, GAsyncResult *result, GError **error);
-
-GAIO_AVAILABLE_IN_1_0
-GFileInfo *gaio_file_query_info (GaioFile *self,
-                                 const char *attributes,
-                                 GCancellable *cancellable,
-                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-GAIO_AVAILABLE_IN_1_0
-void gaio_file_query_info_async (GaioFile *self,
-                                 const char *attributes,
-                                 int io_priority,
-                                 GCancellable *cancellable,
-                                 GAsyncReadyCallback callback,
-                                 gpointer user_data);
-
-GAIO_AVAILABLE_IN_1_0
-GFileInfo *gaio_file_query_info_finish (GaioFile *self,
-                                        GAsyncResult *result,
-                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 GAIO_AVAILABLE_IN_1_0
 gboolean gaio_file_close (GaioFile *self, GCancellable *cancellable, GError **error);

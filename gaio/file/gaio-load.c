@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 
 #include <gaio/base/gaio-error-private.h>
+#include <gaio/file/gaio-file-open.h>
 #include <gaio/file/gaio-file-task-private.h>
 #include <gaio/file/gaio-load.h>
 

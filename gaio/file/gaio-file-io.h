@@ -1,0 +1,65 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include <gaio/base/gaio-types.h>
+
+G_BEGIN_DECLS
+
+GAIO_AVAILABLE_IN_1_0
+GBytes *gaio_file_read_bytes (GaioFile *self,
+                              goffset offset,
+                              gsize length,
+                              GCancellable *cancellable,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_file_read_bytes_async (GaioFile *self,
+                                 goffset offset,
+                                 gsize length,
+                                 int io_priority,
+                                 GCancellable *cancellable,
+                                 GAsyncReadyCallback callback,
+                                 gpointer user_data);
+
+GAIO_AVAILABLE_IN_1_0
+GBytes *gaio_file_read_bytes_finish (GaioFile *self,
+                                     GAsyncResult *result,
+                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+GAIO_AVAILABLE_IN_1_0
+gssize gaio_file_write_bytes (GaioFile *self,
+                              goffset offset,
+                              GBytes *bytes,
+                              GCancellable *cancellable,
+                              GError **error);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_file_write_bytes_async (GaioFile *self,
+                                  goffset offset,
+                                  GBytes *bytes,
+                                  int io_priority,
+                                  GCancellable *cancellable,
+                                  GAsyncReadyCallback callback,
+                                  gpointer user_data);
+
+GAIO_AVAILABLE_IN_1_0
+gssize gaio_file_write_bytes_finish (GaioFile *self, GAsyncResult *result, GError **error);
+
+GAIO_AVAILABLE_IN_1_0
+gboolean
+gaio_file_sync (GaioFile *self, gboolean data_only, GCancellable *cancellable, GError **error);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_file_sync_async (GaioFile *self,
+                           gboolean data_only,
+                           int io_priority,
+                           GCancellable *cancellable,
+                           GAsyncReadyCallback callback,
+                           gpointer user_data);
+
+GAIO_AVAILABLE_IN_1_0
+gboolean gaio_file_sync_finish (GaioFile *self, GAsyncResult *result, GError **error);
+
+G_END_DECLS
