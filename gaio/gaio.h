@@ -30,6 +30,7 @@
 
 #include <gaio/pool/gaio-thread-pool.h>
 #include <gaio/pool/gaio-thread-pool-co.h>
+#include <gaio/pool/gaio-thread-pool-jobs.h>
 
 #include <gaio/file/gaio-file.h>
 #include <gaio/file/gaio-file-co.h>

@@ -31,7 +31,7 @@ function _init() {
     };
 
     // Where a function takes a GBytes.
-    const bytesAt = {write_bytes: 1};
+    const bytesAt = {checksum: 1, convert: 1, write_bytes: 1};
 
     function toBytes(data) {
         if (typeof data === 'string')

@@ -6,9 +6,10 @@
  *   bench-pool [JOBS [ROUNDS]]
  *
  * The limit is a pool that does nothing else: four threads, a lock, at most one of them being woken
- * at a time, and an eventfd for the way back. The peers are what a GLib program uses today. All of
- * them run in turn, ROUNDS times; the table gives the medians, and the ratios to the limit. On one
- * CPU (taskset -c 0) it shows what the code costs, on several mostly how often it wakes. */
+ * at a time, and an eventfd for the way back. The peers are what a GLib program uses today, and
+ * libuv where it is installed. All of them run in turn, ROUNDS times; the table gives the medians,
+ * and the ratios to the limit. On one CPU (taskset -c 0) it shows what the code costs, on several
+ * mostly how often it wakes. */
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,6 +18,10 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#ifdef HAVE_LIBUV
+#include <uv.h>
+#endif
 
 #include <gaio/gaio.h>
 #include <gaio/pool/gaio-thread-pool-private.h>
@@ -350,6 +355,40 @@ run_gthreadpool (void)
   g_thread_pool_free (glib_pool, FALSE, TRUE);
 }
 
+/* libuv */
+
+#ifdef HAVE_LIBUV
+
+static uv_loop_t uv;
+
+static void
+uv_job_work (uv_work_t *job)
+{
+  work ();
+}
+
+static void
+uv_job_done (uv_work_t *job, int status)
+{
+  n_done++;
+  if (may_submit ())
+    uv_queue_work (&uv, job, uv_job_work, uv_job_done);
+}
+
+static void
+run_libuv (void)
+{
+  uv_work_t jobs[DEPTH];
+
+  uv_loop_init (&uv);
+  for (int i = 0; i < DEPTH && may_submit (); i++)
+    uv_queue_work (&uv, &jobs[i], uv_job_work, uv_job_done);
+  uv_run (&uv, UV_RUN_DEFAULT);
+  uv_loop_close (&uv);
+}
+
+#endif
+
 /* The table */
 
 static const struct
@@ -364,6 +403,9 @@ static const struct
   { "gaio, run_async()", run_gaio_async },
   { "GThreadPool of 4 and an idle source", run_gthreadpool },
   { "g_task_run_in_thread()", run_gtask },
+#ifdef HAVE_LIBUV
+  { "libuv, uv_queue_work()", run_libuv },
+#endif
 };
 
 static double
