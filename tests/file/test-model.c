@@ -82,6 +82,8 @@ typedef struct
   int closes_pending;
   guint64 n_submitted;
   int n_stopped;
+  GBytes *kept; /* read some time ago; nobody may write to it */
+  guint kept_hash;
   Record records[N_RECORDS];
   GAsyncQueue *errands;
   GThread *threads[N_THREADS];
@@ -588,6 +590,19 @@ check_stopped (Run *self, Op *op)
     settle_stopped_write (self, op);
 }
 
+/* What was handed out stays as it was, whatever is read after it. */
+static void
+check_kept (Run *self, GBytes *next)
+{
+  if (self->kept != NULL && g_bytes_hash (self->kept) != self->kept_hash)
+    fail (self, "bytes of an earlier read have changed");
+  g_clear_pointer (&self->kept, g_bytes_unref);
+  if (next == NULL)
+    return;
+  self->kept = g_bytes_ref (next);
+  self->kept_hash = g_bytes_hash (next);
+}
+
 static void
 check_done (Run *self, Op *op)
 {
@@ -604,6 +619,8 @@ check_done (Run *self, Op *op)
           fail (self, "#%" G_GUINT64_FORMAT " read %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT,
                 op->number, n, readable);
         compare (self, data, op->offset, n, kind_names[READ]);
+        if (op->way == BY_REQUEST && op->number % 16 == 0)
+          check_kept (self, op->read);
         break;
       }
     case WRITE:
@@ -802,6 +819,7 @@ run (GaioTestLoop *loop, const char *dir, bool direct)
 
   run_operations (&self, n);
   verify (&self);
+  check_kept (&self, NULL);
   g_test_message ("%d of %" G_GUINT64_FORMAT " were stopped", self.n_stopped, self.n_submitted);
 
   for (int i = 0; i < N_THREADS; i++)
