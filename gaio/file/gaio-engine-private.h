@@ -33,11 +33,10 @@ struct _GaioEngineState
   guint ring_kinds;  /* 1 << GaioRequestKind: what it can do */
   GaioContextCounters *counters;
 
-  /* io_uring. As many requests as the completion queue has room for are in flight; the others
-   * wait here in order. While any waits, some are in flight, and their ends let it in. */
-  guint depth;
-  guint in_flight;
-  GQueue waiting;
+  /* As many requests are in flight as the completion queue has room for, or the pool workers; the
+   * others wait. While any waits, some are in flight, and their ends let it in. */
+  GaioRequestQueue ring_queue;
+  GaioRequestQueue threads_queue;
 };
 
 /* Thread: home. */
@@ -47,6 +46,14 @@ GaioEngineState *gaio_engine_state_get (GaioContext *context);
  * state, and that the state's ring is still the context's, which an I/O thread gives back when it
  * ends. Not needed within a completion: a ring is never given back with requests in flight. */
 void gaio_engine_refresh (GaioFile *file);
+
+/* Whether a request counts as in flight. One for a pipe, a terminal or a socket may wait for ever
+ * and would keep the others from the disk. */
+static inline bool
+gaio_engine_counts (GaioRequest *self)
+{
+  return self->file->seekable || self->kind == GAIO_REQUEST_OPEN;
+}
 
 /* Thread: home. The kinds of requests that the ring can do, as bits. */
 guint gaio_engine_uring_get_kinds (GaioRing *ring);

@@ -4,10 +4,14 @@
 /* The threads engine: blocking system calls, in a worker of the default thread pool, or in the
  * thread that calls one of the functions without _async.
  *
- * It can do everything, so it takes what the ring cannot. A wait for a pipe, a terminal or a socket
- * can be cancelled: the descriptor is polled together with another one that the cancel makes
- * readable. A wait for a disk cannot; the request then ends with what really happened. When two
- * read from the same pipe at once, the slower one may wait in read(2) past a cancel.
+ * It can do everything, so it takes what the ring cannot. As many requests as the pool has workers
+ * are given to it, the others wait (see gaio-request-queue.c), for the pool itself knows only one
+ * order. Those for a pipe are not counted, as with the ring.
+ *
+ * A wait for a pipe, a terminal or a socket can be cancelled: the descriptor is polled together
+ * with another one that the cancel makes readable. A wait for a disk cannot; the request then ends
+ * with what really happened. When two read from the same pipe at once, the slower one may wait in
+ * read(2) past a cancel.
  *
  * submit and cancel are for the home thread; gaio_engine_run_blocking() is for any. */
 
@@ -20,7 +24,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#include <linux/ioprio.h>
 
 #include <gaio/file/gaio-engine-private.h>
 
@@ -296,6 +302,8 @@ gaio_engine_run_blocking (GaioRequest *self, int cancel_fd)
   guard_end (&guard);
 }
 
+static void let_in (GaioEngineState *state);
+
 static GaioRequest *
 request_of (GaioJob *job)
 {
@@ -303,14 +311,26 @@ request_of (GaioJob *job)
 }
 
 static void
+set_ioprio (guint ioprio)
+{
+  /* For a thread that did not set it, it follows the nice value. */
+  syscall (SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, ioprio);
+}
+
+static void
 work (GaioJob *job)
 {
   GaioRequest *self = request_of (job);
+  guint ioprio = self->ioprio;
 
+  if (G_UNLIKELY (ioprio != 0))
+    set_ioprio (ioprio);
   gaio_engine_run_blocking (self,
                             self->interrupt != NULL
                                 ? gaio_event_notifier_get_fd (self->interrupt)
                                 : -1);
+  if (G_UNLIKELY (ioprio != 0))
+    set_ioprio (0);
 }
 
 static void
@@ -318,11 +338,34 @@ done (GaioJob *job, bool cancelled)
 {
   GaioRequest *self = request_of (job);
 
+  if (self->uses_slot)
+    {
+      gaio_request_queue_leave (&self->file->engine->threads_queue);
+      if (self->file->engine->threads_queue.n_waiting > 0)
+        let_in (self->file->engine);
+    }
   if (cancelled && self->kind == GAIO_REQUEST_CLOSE)
     gaio_engine_run_blocking (self, -1); /* the context ends; the descriptor must not stay */
   else if (cancelled)
     self->result = -ECANCELED;
   gaio_request_finish (self);
+}
+
+static void
+start (GaioRequest *self)
+{
+  self->job.work = work;
+  self->job.done = done;
+  gaio_job_submit (&self->job, gaio_thread_pool_get_default (), self->file->context);
+}
+
+static void
+let_in (GaioEngineState *state)
+{
+  GaioRequest *next;
+
+  while ((next = gaio_request_queue_next (&state->threads_queue)) != NULL)
+    start (next);
 }
 
 static int
@@ -338,16 +381,21 @@ threads_submit (GaioRequest *self)
       else
         gaio_event_notifier_test_and_clear (self->interrupt);
     }
-  self->job.work = work;
-  self->job.done = done;
-  gaio_job_submit (&self->job, gaio_thread_pool_get_default (), self->file->context);
+  self->uses_slot = gaio_engine_counts (self);
+  if (!self->uses_slot || gaio_request_queue_enter (&self->file->engine->threads_queue, self))
+    start (self);
   return 0;
 }
 
 static void
 threads_cancel (GaioRequest *self)
 {
-  if (!gaio_job_cancel (&self->job) && self->interrupt != NULL)
+  if (self->waits_for_slot)
+    {
+      gaio_request_queue_remove (&self->file->engine->threads_queue, self);
+      gaio_request_finish_later (self, -ECANCELED);
+    }
+  else if (!gaio_job_cancel (&self->job) && self->interrupt != NULL)
     gaio_event_notifier_set (self->interrupt);
 }
 

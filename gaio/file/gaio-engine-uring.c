@@ -4,8 +4,9 @@
 /* The io_uring engine: a request becomes one operation at a time on the ring of its context.
  *
  * Two limits shape it. The completion queue has room for so many: that many requests are in flight,
- * the others wait in the order they came, and each end lets one in. Requests for a pipe, a terminal
- * or a socket are not counted: they may wait for ever, and would keep the others from the disk.
+ * the others wait (see gaio-request-queue.c), and each end lets one in. Requests for a pipe, a
+ * terminal or a socket are not counted: they may wait for ever, and would keep the others from the
+ * disk.
  *
  * And the kernel copies what is in the page cache inside the submission, in the thread that runs
  * the loop: 64 MiB would stop a user interface for ten milliseconds. So what is large goes to the
@@ -80,6 +81,7 @@ prepare_read (GaioRequest *self, struct io_uring_sqe *sqe)
                       self->target + self->moved,
                       MIN (left, GAIO_REQUEST_MAX_TRANSFER),
                       next_offset (self));
+  sqe->ioprio = self->ioprio;
   if (left > INLINE_MAX_BYTES)
     sqe->flags |= IOSQE_ASYNC;
 }
@@ -106,6 +108,7 @@ prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
                              MIN (self->iov[self->first_iov].iov_len, GAIO_REQUEST_MAX_TRANSFER),
                              offset);
       sqe->rw_flags = self->flags;
+      sqe->ioprio = self->ioprio;
       if (self->length - self->moved > INLINE_MAX_BYTES)
         sqe->flags |= IOSQE_ASYNC;
       break;
@@ -115,6 +118,7 @@ prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
                            self->iov + self->first_iov,
                            MIN (self->n_iov - self->first_iov, IOV_MAX),
                            offset);
+      sqe->ioprio = self->ioprio;
       if (self->length - self->moved > INLINE_MAX_BYTES)
         sqe->flags |= IOSQE_ASYNC;
       break;
@@ -169,7 +173,6 @@ start (GaioRequest *self, GaioEngineState *state)
   else
     prepare_other (self, sqe);
   self->ring_op.complete = uring_complete;
-  state->in_flight += self->uses_slot;
   return 0;
 }
 
@@ -187,33 +190,31 @@ uring_submit (GaioRequest *self)
 {
   GaioFile *file = self->file;
   GaioEngineState *state = file->engine;
+  int err;
 
   if (G_UNLIKELY ((state->ring_kinds >> self->kind & 1) == 0 || is_for_threads (self)))
     return -EOPNOTSUPP;
   self->cancel_sent = false;
-  self->uses_slot = file->seekable || self->kind == GAIO_REQUEST_OPEN;
-  if (G_UNLIKELY (self->uses_slot &&
-                  (state->in_flight >= state->depth || state->waiting.length > 0)))
-    {
-      self->waits_for_slot = true;
-      self->link.data = self;
-      g_queue_push_tail_link (&state->waiting, &self->link);
-      return 0;
-    }
-  return start (self, state);
+  self->uses_slot = gaio_engine_counts (self);
+  if (G_LIKELY (self->uses_slot) && !gaio_request_queue_enter (&state->ring_queue, self))
+    return 0;
+  err = start (self, state);
+  if (G_UNLIKELY (err < 0 && self->uses_slot))
+    gaio_request_queue_leave (&state->ring_queue);
+  return err;
 }
 
 static void
 let_in (GaioEngineState *state)
 {
-  while (state->waiting.length > 0 && state->in_flight < state->depth)
-    {
-      GaioRequest *next = g_queue_pop_head_link (&state->waiting)->data;
+  GaioRequest *next;
 
-      next->waits_for_slot = false;
-      if (start (next, state) < 0)
+  while ((next = gaio_request_queue_next (&state->ring_queue)) != NULL)
+    if (start (next, state) < 0)
+      {
+        gaio_request_queue_leave (&state->ring_queue);
         gaio_request_move_to_threads (next);
-    }
+      }
 }
 
 static void
@@ -224,9 +225,9 @@ uring_complete (GaioRingOp *op, int res)
 
   if (self->uses_slot)
     {
-      state->in_flight--;
+      gaio_request_queue_leave (&state->ring_queue);
       /* Before the callback, whose own submissions come after those that wait. */
-      if (G_UNLIKELY (state->waiting.length > 0))
+      if (G_UNLIKELY (state->ring_queue.n_waiting > 0))
         let_in (state);
     }
   /* By far the most: no call for these. */
@@ -260,8 +261,7 @@ uring_cancel (GaioRequest *self)
 
   if (self->waits_for_slot)
     {
-      self->waits_for_slot = false;
-      g_queue_unlink (&state->waiting, &self->link);
+      gaio_request_queue_remove (&state->ring_queue, self);
       gaio_request_finish_later (self, -ECANCELED);
       return;
     }

@@ -30,13 +30,16 @@ gaio_engine_state_get (GaioContext *context)
   if (self->ring != NULL)
     {
       self->ring_kinds = gaio_engine_uring_get_kinds (self->ring);
-      self->depth = gaio_ring_get_depth (self->ring);
+      self->ring_queue.depth = gaio_ring_get_depth (self->ring);
     }
+  self->threads_queue.number = 1;
+  self->threads_queue.depth =
+      MAX (gaio_thread_pool_get_max_threads (gaio_thread_pool_get_default ()), 1);
   gaio_debug (FILE,
               "context %p: %s engine, %u in flight at most",
               (void *) context,
               self->ring != NULL ? "io_uring" : "threads",
-              self->depth);
+              self->ring != NULL ? self->ring_queue.depth : self->threads_queue.depth);
   /* No request is in flight when the context goes: each holds it. */
   g_object_set_qdata_full (G_OBJECT (context), gaio_engine_state_quark (), self, g_free);
   return self;

@@ -11,6 +11,7 @@
 
 #include <gaio/base/gaio-fork-private.h>
 #include <gaio/file/gaio-file.h>
+#include <gaio/file/gaio-request-queue-private.h>
 #include <gaio/loop/gaio-context-private.h>
 
 /* See gaio-engine-private.h. */
@@ -37,17 +38,21 @@ struct _GaioFile
 
   /* home thread */
   GaioEngineState *engine; /* the context's, found at the first request */
+  GaioRequestLane *lanes[GAIO_REQUEST_QUEUES][GAIO_REQUEST_LEVELS]; /* NULL: nothing waits */
+  GaioIoStats stats; /* any thread may read it */
 
   /* atomic */
   atomic_int fd;         /* -1: not open yet, or closed */
   atomic_uint uses;      /* requests and blocking calls begun and not ended, and the flag */
   atomic_int sync_errno; /* the first error of a sync, for ever */
   atomic_bool closed;    /* its descriptor is gone, or never was */
+  atomic_uint timeout_ms; /* of each operation with a task; 0: none */
 
   /* under lock, which is never held while anything is called */
   GMutex lock;
   GQueue closers; /* requests that wait for the last user; the first closes, the rest learn of it */
   bool close_begun;
+  GaioIoStats *blocking_stats; /* of blocking calls; made at the first */
   GCond close_ended; /* for those who wait in another thread */
 };
 

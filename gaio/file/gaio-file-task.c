@@ -148,6 +148,8 @@ gaio_file_task_begin_anyway (GTask *task, GaioFile *file, GaioFileTaskFunc func)
 
   /* What was done is reported, also when a cancel came after it. */
   g_task_set_check_cancellable (task, FALSE);
+  gaio_request_set_priority (self, g_task_get_priority (task));
+  gaio_request_set_timeout_ns (self, gaio_file_get_timeout_ms (file) * G_GINT64_CONSTANT (1000000));
   self->task = task;
   self->task_func = func;
   /* One reference is the call's, until end_call(). */

@@ -45,6 +45,7 @@ enum
   PROP_PATH,
   PROP_SEEKABLE,
   PROP_CLOSED,
+  PROP_TIMEOUT_MS,
   N_PROPS,
 };
 
@@ -79,6 +80,9 @@ gaio_file_set_property (GObject *object, guint id, const GValue *value, GParamSp
     case PROP_PATH:
       self->path = g_value_dup_string (value);
       break;
+    case PROP_TIMEOUT_MS:
+      gaio_file_set_timeout_ms (self, g_value_get_uint (value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
@@ -103,6 +107,9 @@ gaio_file_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
     case PROP_CLOSED:
       g_value_set_boolean (value, gaio_file_is_closed (self));
       break;
+    case PROP_TIMEOUT_MS:
+      g_value_set_uint (value, gaio_file_get_timeout_ms (self));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
@@ -123,6 +130,7 @@ gaio_file_finalize (GObject *object)
   g_cond_clear (&self->close_ended);
   g_free (self->path);
   g_free (self->label);
+  g_free (self->blocking_stats);
   G_OBJECT_CLASS (gaio_file_parent_class)->finalize (object);
 }
 
@@ -182,6 +190,22 @@ gaio_file_class_init (GaioFileClass *klass)
                                              NULL,
                                              TRUE,
                                              G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioFile:timeout-ms:
+   *
+   * How long an operation of the functions that end in `_async` may take, in milliseconds; 0 for
+   * ever. It then fails with %G_IO_ERROR_TIMED_OUT, as soon as the system lets go of it. A close
+   * may take as long as it takes.
+   */
+  props[PROP_TIMEOUT_MS] =
+      g_param_spec_uint ("timeout-ms",
+                         NULL,
+                         NULL,
+                         0,
+                         G_MAXUINT,
+                         0,
+                         G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
 
   g_object_class_install_properties (object_class, N_PROPS, props);
 }
@@ -512,4 +536,80 @@ gaio_file_close_finish (GaioFile *self, GAsyncResult *result, GError **error)
   g_return_val_if_fail (g_async_result_is_tagged (result, gaio_file_close_async), FALSE);
 
   return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/**
+ * gaio_file_get_timeout_ms:
+ * @self: a file
+ *
+ * Gets [property@Gaio.File:timeout-ms].
+ *
+ * Thread: any.
+ *
+ * Returns: the limit in milliseconds, 0 for none
+ */
+guint
+gaio_file_get_timeout_ms (GaioFile *self)
+{
+  g_return_val_if_fail (GAIO_IS_FILE (self), 0);
+
+  return atomic_load_explicit (&self->timeout_ms, memory_order_relaxed);
+}
+
+/**
+ * gaio_file_set_timeout_ms:
+ * @self: a file
+ * @timeout_ms: in milliseconds, 0 for none
+ *
+ * Sets [property@Gaio.File:timeout-ms], for operations that begin from now on.
+ *
+ * Thread: any; who sets it gets the notification.
+ */
+void
+gaio_file_set_timeout_ms (GaioFile *self, guint timeout_ms)
+{
+  g_return_if_fail (GAIO_IS_FILE (self));
+
+  if (atomic_exchange (&self->timeout_ms, timeout_ms) != timeout_ms)
+    g_object_notify_by_pspec (G_OBJECT (self), props[PROP_TIMEOUT_MS]);
+}
+
+/**
+ * gaio_file_get_stats:
+ * @self: a file
+ *
+ * Gets counters of the file's operations, blocking ones too, as a dictionary. The numbers are of
+ * type `t`:
+ *
+ *  - `submitted`: operations that the system was asked for
+ *  - `in-flight`: of them, those that have not ended
+ *  - `completed`, `failed`, `cancelled`: of them, those that have, by how
+ *  - `merged`: operations of batches that went along with a neighbour's
+ *  - `short`: times that a transfer moved less than was asked for, and was continued
+ *  - `retried`: times that one was interrupted, or to be tried again
+ *  - `bytes-read`, `bytes-written`
+ *  - `latency-p50-ns`, `latency-p99-ns`, `latency-p99.9-ns`: how long so many of a hundred took at
+ *    most, in nanoseconds, to within a factor of two; 0 when there is none yet
+ *
+ * And `latencies`, of type `at`: how many took from 2^i ns to twice that, by i. Of asynchronous
+ * operations the first 64 are timed, and then one of sixteen; blocking ones are not. More may
+ * come.
+ *
+ * Thread: any.
+ *
+ * Returns: (transfer full): a variant of type `a{sv}`, not floating
+ */
+GVariant *
+gaio_file_get_stats (GaioFile *self)
+{
+  GaioIoStats sum = { 0 };
+
+  g_return_val_if_fail (GAIO_IS_FILE (self), NULL);
+
+  gaio_io_stats_add (&sum, &self->stats);
+  g_mutex_lock (&self->lock);
+  if (self->blocking_stats != NULL)
+    gaio_io_stats_add (&sum, self->blocking_stats);
+  g_mutex_unlock (&self->lock);
+  return g_variant_ref_sink (gaio_io_stats_to_variant (&sum));
 }

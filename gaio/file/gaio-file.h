@@ -33,6 +33,15 @@ GAIO_AVAILABLE_IN_1_0
 gboolean gaio_file_is_closed (GaioFile *self);
 
 GAIO_AVAILABLE_IN_1_0
+guint gaio_file_get_timeout_ms (GaioFile *self);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_file_set_timeout_ms (GaioFile *self, guint timeout_ms);
+
+GAIO_AVAILABLE_IN_1_0
+GVariant *gaio_file_get_stats (GaioFile *self) G_GNUC_WARN_UNUSED_RESULT;
+
+GAIO_AVAILABLE_IN_1_0
 gboolean gaio_file_close (GaioFile *self, GCancellable *cancellable, GError **error);
 
 GAIO_AVAILABLE_IN_1_0

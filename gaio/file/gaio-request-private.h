@@ -37,6 +37,7 @@ typedef enum
   GAIO_REQUEST_ENDED,      /* the same, and its callback is running */
   GAIO_REQUEST_TRAVELLING, /* its node is on the way to the home thread */
   GAIO_REQUEST_WAITING,    /* a close, for the last user of its file */
+  GAIO_REQUEST_CHAINED,    /* for another request to end well */
   GAIO_REQUEST_RUNNING,    /* an engine has it */
 } GaioRequestState;
 
@@ -60,6 +61,9 @@ struct _GaioRequest
   GaioRequestFunc func;
   gpointer user_data;
   GDestroyNotify notify;
+  gint64 timeout_ns;         /* 0: none; like the next two it is set while idle */
+  guint8 level;              /* how urgent it is, see gaio-request-queue.c */
+  guint16 ioprio;            /* the same for the kernel; 0: as the process */
   bool blocking;             /* it runs in the thread that submits it, inside the submit */
   GCancellable *cancellable; /* of a blocking one or of a task, or NULL */
 
@@ -74,16 +78,27 @@ struct _GaioRequest
   GaioRequestFailure failure;
   int result;    /* 0 or -errno */
   guint retries; /* in a row without progress */
+  guint n_retried;
+  guint n_partial; /* transfers that were short, and went on */
   bool *taken_over; /* while ENDED: to be told that the in-flight reference has a new use */
   goffset offset;
   gsize length;
   gsize moved;
   bool settled;        /* `result` stands without the request having run */
   bool data_only;      /* of a sync */
-  bool uses_slot;      /* io_uring: it counts as in flight */
-  bool waits_for_slot; /* io_uring: not in the ring yet */
+  bool counted;        /* an engine has had it */
+  bool timed_out;      /* it is cancelled for that */
+  bool uses_slot;      /* it counts as in flight */
+  bool waits_for_slot; /* its engine has not begun with it */
   bool cancel_sent;    /* io_uring: the kernel has been told */
   const GaioEngineOps *engine;
+
+  /* what only some have; home thread */
+  GaioTimer *timer;           /* while it is in flight and may time out */
+  GaioRequest *after;         /* that must end well before this one begins; a reference */
+  GaioRequest *followers;     /* that wait for this one, in order, by `next_follower` */
+  GaioRequest *next_follower;
+  gint64 begun_ns;            /* 0: its latency is not taken */
 
   /* read: the request's own buffer, in what malloc() gave, or the caller's */
   void *memory;
@@ -158,10 +173,6 @@ void gaio_request_copy_range (GaioRequest *self,
  * wait, so -EAGAIN says that somebody else has the lock. A length of 0 is all that follows. */
 void gaio_request_lock (GaioRequest *self, int type, goffset offset, goffset length);
 
-/* Thread: any. Gives the file's path a new name, in place of what has that. The file does not know
- * of it. */
-void gaio_request_rename (GaioRequest *self, const char *new_path);
-
 /* Thread: any. Closes the file as soon as nobody uses it any more; a cancel does not stop it. It
  * succeeds when the file is closed already. */
 void gaio_request_close (GaioRequest *self);
@@ -180,8 +191,25 @@ gaio_request_is_home (GaioRequest *self)
   return gaio_request_completing == context || gaio_context_is_home (context);
 }
 
-/* Thread: home. Gives a request that has travelled to an engine. */
+/* Thread: home. Gives a request that has travelled, or has waited for another, to an engine. */
 void gaio_request_begin (GaioRequest *self);
+
+/* The terms on which it runs, see gaio-request-terms.c. Thread: home, for all of these. */
+
+/* Has it wait for the request that it comes after; true when it waits, or has been ended for how
+ * that one ended. */
+bool gaio_request_follow (GaioRequest *self);
+
+/* Goes on with those that wait for this one, which has just ended. */
+void gaio_request_release_followers (GaioRequest *self);
+
+/* Takes one that waits for another out. */
+void gaio_request_unfollow (GaioRequest *self);
+
+void gaio_request_start_timeout (GaioRequest *self);
+
+/* To be called at the end: from here on it cannot time out. */
+void gaio_request_stop_timeout (GaioRequest *self);
 
 /* For the engines. */
 

@@ -54,9 +54,12 @@ end_with (GaioRequest *self, int result)
   return GAIO_STEP_DONE;
 }
 
+/* After a short transfer, or when it was not to be just now. */
 static GaioStep
 again (GaioRequest *self)
 {
+  self->n_retried += self->retries > 0;
+  self->n_partial += self->retries == 0;
   return gaio_request_is_cancelled (self) ? end_with (self, -ECANCELED) : GAIO_STEP_MORE;
 }
 
@@ -68,7 +71,7 @@ take_error (GaioRequest *self, int res, bool from_ring)
   switch (res)
     {
     case -EINTR:
-      if (on_disk && ++self->retries > MAX_EINTR)
+      if (++self->retries > MAX_EINTR && on_disk)
         return end_with (self, res);
       return again (self);
     case -EAGAIN:

@@ -30,6 +30,18 @@
 #define PAGE_MIN_BYTES ((gsize) 64 * 1024)
 #define PAGE_BYTES ((gsize) 4096)
 
+static inline void
+count_begin (GaioRequest *self)
+{
+  GaioIoStats *stats = &self->file->stats;
+  guint64 nth = atomic_load_explicit (&stats->submitted, memory_order_relaxed);
+
+  self->counted = true;
+  self->begun_ns = G_UNLIKELY (gaio_io_stats_is_sampled (nth)) ? gaio_io_stats_get_now_ns () : 0;
+  gaio_io_stats_count (&stats->submitted, 1);
+  gaio_io_stats_count (&self->file->engine->counters->io.submitted, 1);
+}
+
 static G_ALWAYS_INLINE inline void
 begin (GaioRequest *self)
 {
@@ -37,7 +49,11 @@ begin (GaioRequest *self)
 
   if (gaio_request_completing != file->context || G_UNLIKELY (file->engine == NULL))
     gaio_engine_refresh (file);
-  file->engine->counters->requests++;
+  if (G_UNLIKELY (self->after != NULL) && gaio_request_follow (self))
+    return;
+  if (G_UNLIKELY (self->timeout_ns > 0))
+    gaio_request_start_timeout (self);
+  count_begin (self);
   atomic_store_explicit (&self->state, GAIO_REQUEST_RUNNING, memory_order_relaxed);
   self->engine = &gaio_engine_uring;
   if (G_LIKELY (file->engine->ring != NULL && gaio_engine_uring.submit (self) == 0))
@@ -116,8 +132,12 @@ arm (GaioRequest *self, GaioRequestKind kind, const char *caller)
   self->failure = GAIO_REQUEST_FAILED_BY_ERRNO;
   self->result = 0;
   self->retries = 0;
+  self->n_retried = 0;
+  self->n_partial = 0;
   self->moved = 0;
   self->settled = false;
+  self->counted = false;
+  self->timed_out = false;
   return true;
 }
 
@@ -367,9 +387,26 @@ gaio_request_copy_range (GaioRequest *self,
   launch (self);
 }
 
+/**
+ * gaio_request_rename:
+ * @self: an idle request
+ * @new_path: (type filename): what the file shall be called
+ *
+ * Submits a change of the file's name, from the path that it was opened with; what has the new name
+ * is replaced, as by rename(2). With [method@Gaio.Request.set_after] it comes after the writes and
+ * the sync of a new version of a file.
+ *
+ * The [class@Gaio.File] does not learn of its new name. One that was made without a path fails with
+ * %G_IO_ERROR_INVALID_ARGUMENT.
+ *
+ * Thread: any.
+ */
 void
 gaio_request_rename (GaioRequest *self, const char *new_path)
 {
+  g_return_if_fail (self != NULL);
+  g_return_if_fail (new_path != NULL);
+
   if (!arm (self, GAIO_REQUEST_RENAME, G_STRFUNC))
     return;
   g_free (self->new_path);

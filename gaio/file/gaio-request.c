@@ -36,6 +36,8 @@
  * travels by a node of its own, and when it arrives the request may have ended, and even have been
  * submitted again: then the numbers differ and nothing happens.
  *
+ * One that comes after another waits in that one's list before it begins, see gaio-request-terms.c.
+ *
  * The left column is in gaio-request-submit.c; what a result means, and how it is told, in
  * gaio-request-result.c. */
 
@@ -151,10 +153,66 @@ settle (GaioRequest *self)
     settle_close (self);
 }
 
+static inline void
+add_end (GaioRequest *self, GaioIoStats *stats)
+{
+  gaio_io_stats_count (&stats->ended, 1);
+  if (G_LIKELY (self->kind == GAIO_REQUEST_READ) || self->kind == GAIO_REQUEST_READV)
+    gaio_io_stats_count (&stats->bytes_read, self->moved);
+  else if (self->kind == GAIO_REQUEST_WRITE)
+    gaio_io_stats_count (&stats->bytes_written, self->moved);
+  if (G_UNLIKELY (self->result < 0))
+    gaio_io_stats_count (self->result == -ECANCELED ? &stats->cancelled : &stats->failed, 1);
+  if (G_UNLIKELY ((self->n_partial | self->n_retried) != 0))
+    {
+      gaio_io_stats_count (&stats->partial, self->n_partial);
+      gaio_io_stats_count (&stats->retried, self->n_retried);
+    }
+}
+
+/* What an engine has had is counted for the file and for the context. */
+static inline void
+count_end (GaioRequest *self)
+{
+  GaioIoStats *of_file = &self->file->stats;
+  GaioIoStats *of_context = &self->file->engine->counters->io;
+
+  add_end (self, of_file);
+  add_end (self, of_context);
+  if (G_UNLIKELY (self->begun_ns != 0))
+    {
+      gint64 latency_ns = gaio_io_stats_get_now_ns () - self->begun_ns;
+
+      gaio_io_stats_add_latency (of_file, latency_ns);
+      gaio_io_stats_add_latency (of_context, latency_ns);
+    }
+}
+
+/* Many threads may do such calls, and each is a system call, so a lock is not what costs. */
+static void
+count_blocking (GaioRequest *self)
+{
+  GaioFile *file = self->file;
+  GaioIoStats *stats;
+
+  if (self->settled)
+    return;
+  g_mutex_lock (&file->lock);
+  if (file->blocking_stats == NULL)
+    file->blocking_stats = g_new0 (GaioIoStats, 1);
+  stats = file->blocking_stats;
+  gaio_io_stats_count (&stats->submitted, 1);
+  add_end (self, stats);
+  g_mutex_unlock (&file->lock);
+}
+
 /* The close is the only one of them that others may wait for. */
 static void
 finish_blocking (GaioRequest *self)
 {
+  count_blocking (self);
+  if (self->kind != GAIO_REQUEST_CLOSE)
+    gaio_file_end_use (self->file);
   if (self->kind == GAIO_REQUEST_CLOSE)
     {
       gaio_context_end_work (self->file->context);
@@ -166,6 +224,7 @@ finish_blocking (GaioRequest *self)
   gaio_request_unref (self);
 }
 
+
 void
 gaio_request_finish (GaioRequest *self)
 {
@@ -176,15 +235,21 @@ gaio_request_finish (GaioRequest *self)
 
   if (self->kind != GAIO_REQUEST_READ)
     settle (self);
-  if (self->kind != GAIO_REQUEST_CLOSE)
-    gaio_file_end_use (self->file);
   if (G_UNLIKELY (self->blocking))
     {
       finish_blocking (self);
       return;
     }
+  if (G_UNLIKELY (self->timer != NULL))
+    gaio_request_stop_timeout (self);
+  if (G_LIKELY (self->counted))
+    count_end (self);
+  if (self->kind != GAIO_REQUEST_CLOSE)
+    gaio_file_end_use (self->file);
   gaio_context_end_work (context);
 
+  if (G_UNLIKELY (self->followers != NULL))
+    gaio_request_release_followers (self);
   self->taken_over = &taken_over;
   atomic_store_explicit (&self->state, GAIO_REQUEST_ENDED, memory_order_release);
   if (self->func != NULL)
@@ -226,6 +291,8 @@ arrive (GaioBhNode *node, bool closing)
   /* Also for what the callback of one that is settled will submit. */
   if (!closing)
     gaio_engine_refresh (self->file);
+  if (self->after != NULL && !closing && gaio_request_follow (self))
+    return false;
   if (!self->settled && self->kind == GAIO_REQUEST_CLOSE && closing)
     gaio_engine_run_blocking (self, -1); /* the descriptor goes, with the context or without */
   else if (!self->settled && self->kind != GAIO_REQUEST_CLOSE &&
@@ -281,6 +348,7 @@ gaio_request_new (GaioFile *file, GaioRequestFunc func, gpointer user_data, GDes
   self->func = func;
   self->user_data = user_data;
   self->notify = notify;
+  self->level = GAIO_REQUEST_LEVEL_USUAL;
   self->node.run = arrive;
   self->cancel_node.run = arrive_with_cancel;
   return self;
@@ -328,6 +396,7 @@ gaio_request_unref (GaioRequest *self)
   free (self->memory);
   g_free (self->statx);
   g_free (self->new_path);
+  g_clear_pointer (&self->after, gaio_request_unref);
   g_clear_object (&self->interrupt);
   g_clear_object (&self->cancellable);
   g_object_unref (self->file);
@@ -337,12 +406,21 @@ gaio_request_unref (GaioRequest *self)
 static void
 cancel_here (GaioRequest *self)
 {
+  guint state = atomic_load_explicit (&self->state, memory_order_acquire);
+
   /* First of all: only a request that is running is ours to look at. One that has ended may be
    * being submitted by another thread just now. */
-  if (atomic_load_explicit (&self->state, memory_order_acquire) != GAIO_REQUEST_RUNNING)
+  if (state != GAIO_REQUEST_RUNNING && state != GAIO_REQUEST_CHAINED)
     return;
-  if (gaio_request_is_cancelled (self) && self->kind != GAIO_REQUEST_CLOSE)
+  if (!gaio_request_is_cancelled (self) || self->kind == GAIO_REQUEST_CLOSE)
+    return;
+  if (state == GAIO_REQUEST_RUNNING)
     self->engine->cancel (self);
+  else
+    {
+      gaio_request_unfollow (self);
+      gaio_request_finish_later (self, -ECANCELED);
+    }
 }
 
 static bool

@@ -49,6 +49,18 @@ GAIO_AVAILABLE_IN_1_0
 void gaio_request_truncate (GaioRequest *self, goffset length);
 
 GAIO_AVAILABLE_IN_1_0
+void gaio_request_rename (GaioRequest *self, const char *new_path);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_request_set_priority (GaioRequest *self, int io_priority);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_request_set_timeout_ns (GaioRequest *self, gint64 timeout_ns);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_request_set_after (GaioRequest *self, GaioRequest *before);
+
+GAIO_AVAILABLE_IN_1_0
 void gaio_request_cancel (GaioRequest *self);
 
 GAIO_AVAILABLE_IN_1_0

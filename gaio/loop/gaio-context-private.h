@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <gaio/base/gaio-io-stats-private.h>
 #include <gaio/base/gaio-ring-private.h>
 #include <gaio/loop/gaio-context-parts-private.h>
 #include <gaio/loop/gaio-context.h>
@@ -45,9 +46,9 @@ void gaio_context_wake_main_context (GMainContext *main_context);
 /* The counters that other rooms add to gaio_context_get_stats(). Thread: home. */
 typedef struct
 {
-  guint64 requests;     /* file requests begun */
-  guint64 ring_requests; /* of them by io_uring */
-  guint64 moved;        /* of them moved to the threads after the ring refused them */
+  GaioIoStats io;        /* file requests */
+  guint64 ring_requests; /* of them begun by io_uring */
+  guint64 moved;         /* of them moved to the threads after the ring refused them */
 } GaioContextCounters;
 
 GaioContextCounters *gaio_context_get_counters (GaioContext *self);

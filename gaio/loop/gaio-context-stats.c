@@ -51,11 +51,13 @@ add_nick (GVariantBuilder *builder, const char *name, GType type, int value)
  *  - `longest-dispatch-ns`: the longest time from a wait to the end of its turn, in nanoseconds;
  *    measured from the first call of this function on, since it takes two looks at the clock in
  *    each turn
- *  - `requests`: file requests begun
+ *  - `requests`: file requests that were given to an engine
  *  - `ring-requests`: of them, those that went to the io_uring
  *  - `moved-requests`: of those, the ones that went on to threads
  *
- * And `monitor` and `engine`, of type `s`: those in use. More may come.
+ * And `monitor` and `engine`, of type `s`: those in use; and `io`, of type `a{sv}`: what the file
+ * requests did, as [method@Gaio.File.get_stats] tells it of one file, but without the blocking
+ * calls. More may come.
  *
  * Thread: home.
  *
@@ -86,9 +88,10 @@ gaio_context_get_stats (GaioContext *self)
   add_number (&builder, "timer-callbacks", gaio_timer_heap_get_n_called (core->timers));
   add_number (&builder, "completions", core->n_reaped);
   add_number (&builder, "longest-dispatch-ns", core->longest_dispatch_ns);
-  add_number (&builder, "requests", core->counters.requests);
+  add_number (&builder, "requests", core->counters.io.submitted);
   add_number (&builder, "ring-requests", core->counters.ring_requests);
   add_number (&builder, "moved-requests", core->counters.moved);
+  g_variant_builder_add (&builder, "{sv}", "io", gaio_io_stats_to_variant (&core->counters.io));
   add_nick (&builder, "monitor", GAIO_TYPE_MONITOR, (int) gaio_context_get_monitor (self));
   add_nick (&builder, "engine", GAIO_TYPE_ENGINE, (int) gaio_context_get_engine (self));
   return g_variant_ref_sink (g_variant_builder_end (&builder));
