@@ -20,7 +20,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -29,6 +28,7 @@
 #include <linux/ioprio.h>
 
 #include <gaio/file/gaio-engine-private.h>
+#include <gaio/file/gaio-signal-guard-private.h>
 
 /* In milliseconds, for the first retry of what a file system says to do again later; it doubles
  * each time. */
@@ -38,14 +38,7 @@
 #define COPY_RANGE_BYTES ((gsize) 64 * 1024 * 1024)
 #define COPY_BYTES ((gsize) 256 * 1024)
 
-/* A signal that a write past RLIMIT_FSIZE sends to its own thread. The pool's workers have it
- * blocked; a thread of the program may not. */
-typedef struct
-{
-  sigset_t before;
-  bool blocked;
-} SignalGuard;
-
+/* Whether it may raise SIGXFSZ. */
 static bool
 may_exceed_limit (GaioRequest *self)
 {
@@ -60,34 +53,6 @@ may_exceed_limit (GaioRequest *self)
     default:
       return false;
     }
-}
-
-static void
-guard_begin (SignalGuard *self, GaioRequest *request)
-{
-  sigset_t set;
-
-  self->blocked = may_exceed_limit (request);
-  if (!self->blocked)
-    return;
-  sigemptyset (&set);
-  sigaddset (&set, SIGXFSZ);
-  pthread_sigmask (SIG_BLOCK, &set, &self->before);
-}
-
-static void
-guard_end (SignalGuard *self)
-{
-  sigset_t set;
-
-  if (!self->blocked || sigismember (&self->before, SIGXFSZ))
-    return;
-  /* Takes the signal of our own write, so that it is not delivered below. */
-  sigemptyset (&set);
-  sigaddset (&set, SIGXFSZ);
-  while (sigtimedwait (&set, NULL, &(struct timespec){ 0 }) < 0 && errno == EINTR)
-    ;
-  pthread_sigmask (SIG_SETMASK, &self->before, NULL);
 }
 
 static int
@@ -282,7 +247,7 @@ call (GaioRequest *self, int cancel_fd)
 void
 gaio_engine_run_blocking (GaioRequest *self, int cancel_fd)
 {
-  SignalGuard guard;
+  GaioSignalGuard guard;
   gssize res;
 
   if (self->kind != GAIO_REQUEST_CLOSE && gaio_request_is_cancelled (self))
@@ -290,7 +255,7 @@ gaio_engine_run_blocking (GaioRequest *self, int cancel_fd)
       self->result = -ECANCELED;
       return;
     }
-  guard_begin (&guard, self);
+  gaio_signal_guard_begin (&guard, may_exceed_limit (self));
   for (;;)
     {
       res = call (self, cancel_fd);
@@ -299,7 +264,7 @@ gaio_engine_run_blocking (GaioRequest *self, int cancel_fd)
       if (res == -EAGAIN)
         g_usleep ((RETRY_DELAY_MS * 1000) << self->retries);
     }
-  guard_end (&guard);
+  gaio_signal_guard_end (&guard);
 }
 
 static void let_in (GaioEngineState *state);

@@ -31,12 +31,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <gaio/base/gaio-debug-private.h>
 #include <gaio/base/gaio-error-private.h>
 #include <gaio/file/gaio-file-call-private.h>
+#include <gaio/file/gaio-signal-guard-private.h>
 #include <gaio/loop/gaio-coroutine-private.h>
 
 enum
@@ -238,7 +238,6 @@ is_directory (int fd)
 int
 gaio_file_adopt_fd (GaioFile *self, int fd)
 {
-  struct rlimit limit;
   int flags = fcntl (fd, F_GETFL);
 
   if (flags < 0)
@@ -252,8 +251,7 @@ gaio_file_adopt_fd (GaioFile *self, int fd)
   self->seekable = lseek (fd, 0, SEEK_CUR) >= 0;
   self->direct = (flags & O_DIRECT) != 0;
   /* Once for each file: programs set it before they open what it is meant for. */
-  self->size_limited = (flags & O_ACCMODE) != O_RDONLY && getrlimit (RLIMIT_FSIZE, &limit) == 0 &&
-                       limit.rlim_cur != RLIM_INFINITY;
+  self->size_limited = (flags & O_ACCMODE) != O_RDONLY && gaio_signal_guard_is_needed ();
   atomic_store (&self->fd, fd);
   atomic_store (&self->closed, false);
   atomic_fetch_and (&self->uses, ~GAIO_FILE_CLOSING);

@@ -1,0 +1,23 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include <signal.h>
+#include <stdbool.h>
+
+/* A write past RLIMIT_FSIZE sends SIGXFSZ to its own thread, which kills the process unless it is
+ * blocked; then the write fails with EFBIG. The pool's workers have it blocked; a thread of the
+ * program may not. Between begin and end it is, and what came of it is gone. */
+typedef struct
+{
+  sigset_t before;
+  bool blocked;
+} GaioSignalGuard;
+
+/* Thread: any; both in the same one. With `needed` false they do nothing. */
+void gaio_signal_guard_begin (GaioSignalGuard *self, bool needed);
+void gaio_signal_guard_end (GaioSignalGuard *self);
+
+/* Thread: any. Whether there is a limit, and so a need. */
+bool gaio_signal_guard_is_needed (void);
