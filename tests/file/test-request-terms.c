@@ -181,9 +181,19 @@ test_leave_the_queue (GaioTestLoop *loop)
   file_test_remove_dir (dir);
 }
 
+static guint64
+get (GVariant *stats, const char *name)
+{
+  guint64 value = G_MAXUINT64;
+
+  g_assert_true (g_variant_lookup (stats, name, "t", &value));
+  return value;
+}
+
 static void
 test_timeout (GaioTestLoop *loop)
 {
+  g_autoptr (GVariant) stats = NULL;
   GaioFile *file;
   Probe probe;
   int fds[2];
@@ -198,13 +208,15 @@ test_timeout (GaioTestLoop *loop)
   g_assert_false (probe.ok);
   file_test_assert_error (g_steal_pointer (&probe.error), G_IO_ERROR_TIMED_OUT, ETIMEDOUT);
 
-  /* The next is in time. A limit that a timer is left of would end it in the turns after. */
+  /* The next is in time, and its timer goes with it. */
   probe.place = 0;
   g_assert_cmpint (write (fds[1], "x", 1), ==, 1);
   gaio_request_set_timeout_ns (probe.request, G_GINT64_CONSTANT (3600000000000));
   gaio_request_read (probe.request, 0, 100);
   gaio_test_turn_until (loop, &n, 2);
   g_assert_no_error (probe.error);
+  stats = gaio_context_get_stats (loop->context);
+  g_assert_cmpuint (get (stats, "timers"), ==, 0);
 
   /* A cancel is a cancel. */
   probe.place = 0;
@@ -391,15 +403,6 @@ test_chain_breaks (GaioTestLoop *loop)
 }
 
 static guint64
-get (GVariant *stats, const char *name)
-{
-  guint64 value = G_MAXUINT64;
-
-  g_assert_true (g_variant_lookup (stats, name, "t", &value));
-  return value;
-}
-
-static guint64
 sum_latencies (GVariant *stats)
 {
   g_autoptr (GVariant) latencies = g_variant_lookup_value (stats, "latencies", NULL);
@@ -491,7 +494,7 @@ test_stats_of_failures (GaioTestLoop *loop)
   for (int i = 0; i < 64 + 160; i++)
     {
       probe.place = 0;
-      gaio_request_read (probe.request, 0, 10);
+      gaio_request_read (probe.request, i == 0 ? 995 : 0, 10);
       gaio_test_turn_until (loop, &n, 3 + i);
     }
   stats = gaio_file_get_stats (file);
@@ -500,6 +503,7 @@ test_stats_of_failures (GaioTestLoop *loop)
   g_assert_cmpuint (get (stats, "cancelled"), ==, 0);
   g_assert_cmpuint (get (stats, "submitted"), ==, 226);
   g_assert_cmpuint (sum_latencies (stats), ==, 64 + 11);
+  g_assert_cmpuint (get (stats, "short"), ==, 1); /* each time is counted once */
   g_assert_cmpuint (get (of_pipe, "cancelled"), ==, 1);
   g_assert_cmpuint (get (of_pipe, "failed"), ==, 0);
   probe_clear_ok (&probe);
