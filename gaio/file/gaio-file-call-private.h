@@ -43,11 +43,16 @@ void gaio_file_return_count (GTask *task, GaioRequest *request);
   } \
   G_STMT_END
 
-/* The body of X_finish(): `form` is that of g_task_propagate_*(). */
+/* The body of X_finish(): `form` is that of g_task_propagate_*(). The second is for a function that
+ * is not a method. */
 #define GAIO_FILE_FINISH(x_async, form, failed) \
+  GAIO_FILE_FINISH_FOR (self, x_async, form, failed)
+#define GAIO_FILE_FINISH_FUNCTION(x_async, form, failed) \
+  GAIO_FILE_FINISH_FOR (NULL, x_async, form, failed)
+#define GAIO_FILE_FINISH_FOR(source, x_async, form, failed) \
   G_STMT_START \
   { \
-    g_return_val_if_fail (g_task_is_valid (result, self), failed); \
+    g_return_val_if_fail (g_task_is_valid (result, source), failed); \
     g_return_val_if_fail (g_async_result_is_tagged (result, x_async), failed); \
     return g_task_propagate_##form (G_TASK (result), error); \
   } \

@@ -59,9 +59,6 @@ struct _GaioFile
 /* Thread: any. Makes a file that is not open yet and has no users. */
 GaioFile *gaio_file_new (GaioContext *context, const char *path);
 
-/* Thread: any. Reads an fopen()-like mode into the flags of open(2); false when it is none. */
-bool gaio_file_parse_mode (const char *mode, int *flags);
-
 /* Thread: any; nobody else has the file yet. Makes a descriptor the file's, and the file open.
  * -EISDIR when it is a directory, -EBADF when it is nothing; it then stays the caller's. None of
  * the system calls in it waits for a disk. */

@@ -17,6 +17,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -205,6 +206,9 @@ make_error (GaioRequest *self)
     detail = g_strdup_printf ("%" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " bytes written",
                               self->moved,
                               self->length);
+  else if (self->kind == GAIO_REQUEST_OPEN && self->result == -ELOOP &&
+           (self->flags & O_NOFOLLOW) != 0)
+    detail = g_strdup ("a symbolic link is not followed");
   return gaio_error_new_errno_with_detail (-self->result, operation_name (self), label, detail);
 }
 

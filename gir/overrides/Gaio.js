@@ -26,6 +26,8 @@ function _init() {
     // Arguments that may be left out, by the name of the function and their place.
     const defaults = {
         open: [undefined, 'r'],
+        open_full: [undefined, undefined, 0o666],
+        open_gfile: [undefined, undefined, 0o666],
         sync: [false],
         query_info: [null],
     };
@@ -41,15 +43,35 @@ function _init() {
         return data;
     }
 
+    // A path may be given as a Gio.File.
+    function toPath(file) {
+        const path = file.get_path();
+        if (path === null) {
+            throw withErrno(new GLib.Error(Gio.IOErrorEnum, Gio.IOErrorEnum.NOT_SUPPORTED,
+                `“${file.get_uri()}”: not a local file`));
+        }
+        return path;
+    }
+
+    function convertPaths(name, args) {
+        if (name.endsWith('_gfile'))
+            return;
+        for (let i = 0; i < args.length; i++) {
+            if (args[i] instanceof GObject.Object && args[i] instanceof Gio.File)
+                args[i] = toPath(args[i]);
+        }
+    }
+
     function withErrno(error) {
         if (error instanceof GLib.Error)
             error.errno = Gaio.error_get_errno(error);
         return error;
     }
 
-    function throwing(original) {
+    function throwing(name, original) {
         return function (...args) {
             try {
+                convertPaths(name, args);
                 return original.apply(this, args);
             } catch (error) {
                 throw withErrno(error);
@@ -75,6 +97,7 @@ function _init() {
         const place = bytesAt[name];
         if (place !== undefined)
             args[place] = toBytes(args[place]);
+        convertPaths(name, args);
         return cancellable;
     }
 
@@ -139,7 +162,7 @@ function _init() {
             adapt(prototype);
     }
     for (const name of ['new_for_fd', 'new_for_path'])
-        Gaio.File[name] = throwing(Gaio.File[name]);
+        Gaio.File[name] = throwing(name, Gaio.File[name]);
 
     // Construction: an object that only a function of the library can make must not come into
     // being half.

@@ -100,6 +100,56 @@ class Reading(Case):
 
         asyncio.run(main())
 
+    def test_flags(self):
+        flags = Gaio.OpenFlags
+        path = os.path.join(self.dir, "made")
+
+        async def main():
+            async with await Gaio.open_full(path, flags.READ | flags.WRITE | flags.CREATE,
+                                            0o600) as file:
+                self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+                await file.write_bytes(0, b"made")
+            async with await Gaio.open_full(path, flags.READ) as file:
+                self.assertEqual(await file.read_bytes(0, 10), b"made")
+            for bad in (0, flags.CREATE, flags.READ | flags.EXCLUSIVE):
+                with self.assertRaises(OSError) as caught:
+                    await Gaio.open_full(path, bad)
+                self.assert_errno(caught.exception, errno.EINVAL)
+            os.symlink("made", path + "-link")
+            with self.assertRaises(OSError) as caught:
+                await Gaio.open_full(path + "-link", flags.READ | flags.NOFOLLOW)
+            self.assert_errno(caught.exception, errno.ELOOP)
+            self.assertIn("symbolic link is not followed", str(caught.exception.__cause__))
+
+        asyncio.run(main())
+
+    def test_gio_file(self):
+        gfile = Gio.File.new_for_path(self.path)
+        remote = Gio.File.new_for_uri("http://example.org/a")
+
+        async def main():
+            for file in (await Gaio.open(gfile), await Gaio.open_gfile(gfile, Gaio.OpenFlags.READ),
+                         Gaio.open_sync(gfile, "r"),
+                         Gaio.open_full_sync(gfile, Gaio.OpenFlags.READ),
+                         Gaio.open_gfile_sync(gfile, Gaio.OpenFlags.READ),
+                         Gaio.File.new_for_path(Gaio.Context.ref_thread_default(), gfile, "r"),
+                         Gaio.File.new_for_path(Gaio.Context.ref_thread_default(),
+                                                pathlib.Path(self.path), mode="r")):
+                self.assertEqual(file.get_path(), self.path)
+                self.assertEqual(await file.read_bytes(0, 10), self.data[:10])
+                await file.close()
+            self.assertEqual(await Gaio.load_bytes(gfile), self.data)
+            for make in (Gaio.open, lambda file: Gaio.open_gfile(file, Gaio.OpenFlags.READ),
+                         Gaio.load_bytes):
+                with self.assertRaises(OSError) as caught:
+                    await make(remote)
+                self.assert_errno(caught.exception, errno.ENOTSUP)
+            with self.assertRaises(OSError) as caught:
+                await Gaio.open(remote)
+            self.assertEqual(caught.exception.filename, "http://example.org/a")
+
+        asyncio.run(main())
+
     def test_load_bytes(self):
         async def main():
             self.assertEqual(await Gaio.load_bytes(self.path), self.data)

@@ -69,6 +69,37 @@ test('arguments with defaults, and the cancellable last', async dir => {
     }
 });
 
+test('open_full, open_gfile, and a Gio.File for a path', async dir => {
+    const flags = Gaio.OpenFlags;
+    const path = withData(dir);
+    const gfile = Gio.File.new_for_path(path);
+    const file = await Gaio.open_full(path, flags.READ | flags.NOFOLLOW);
+    equalBytes(await file.read_bytes(0, 4), DATA.subarray(0, 4));
+    await file.close();
+    for (const other of [await Gaio.open_gfile(gfile, flags.READ), Gaio.open_sync(gfile),
+        Gaio.open_gfile_sync(gfile, flags.READ, 0), await Gaio.open(gfile, 'r'),
+        Gaio.File.new_for_path(Gaio.Context.ref_thread_default(), gfile, 'r'),
+        await Gaio.open_full(gfile, flags.READ)]) {
+        equal(other.get_path(), path);
+        equal(await other.close(), true);
+    }
+    equalBytes(await Gaio.load_bytes(gfile), DATA);
+
+    GLib.unlink(`${dir}/made`);
+    const made = await Gaio.open_full(`${dir}/made`, flags.WRITE | flags.CREATE, 0o600);
+    equal((await made.query_info()).get_attribute_uint32('unix::mode') & 0o777, 0o600);
+    await made.close();
+
+    const remote = Gio.File.new_for_uri('http://example.org/a');
+    for (const call of [() => Gaio.open(remote), () => Gaio.open_gfile(remote, flags.READ),
+        () => Gaio.open_gfile_sync(remote, flags.READ)]) {
+        const error = await checkError(call, Gio.IOErrorEnum, Gio.IOErrorEnum.NOT_SUPPORTED, 95);
+        assert(error.message.includes('http://example.org/a'), error.message);
+    }
+    await checkError(() => Gaio.open_full(path, 0), Gio.IOErrorEnum,
+        Gio.IOErrorEnum.INVALID_ARGUMENT, EINVAL);
+});
+
 test('end of file', async dir => {
     const file = await Gaio.open(withData(dir), 'r');
     equal((await file.read_bytes(DATA.length - 10, 100)).get_size(), 10);

@@ -148,6 +148,68 @@ file_test_become_nobody (void)
   g_assert_cmpint (setresuid (65534, 65534, 65534), ==, 0);
 }
 
+/* The end of one *_async call. */
+typedef struct
+{
+  int ended;
+  GObject *source;
+  GAsyncResult *result;
+  GThread *thread;
+} FileTestCall;
+
+static inline void
+file_test_on_end (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  FileTestCall *call = user_data;
+
+  g_assert_null (call->result);
+  call->source = source;
+  call->result = g_object_ref (result);
+  call->thread = g_thread_self ();
+  g_atomic_int_inc (&call->ended);
+}
+
+/* Waits for what has just been called, which must not have ended yet, and takes its result. */
+static inline GAsyncResult *
+file_test_wait (FileTestCall *call, GaioTestLoop *loop)
+{
+  GAsyncResult *result;
+
+  g_assert_cmpint (call->ended, ==, 0);
+  gaio_test_turn_until (loop, &call->ended, 1);
+  g_assert_true (call->thread == g_thread_self ());
+  result = call->result;
+  *call = (FileTestCall){ 0 };
+  return result;
+}
+
+/* The same for what may end without the loop's context having a part in it, so that a turn of it
+ * must not block. */
+static inline GAsyncResult *
+file_test_spin (FileTestCall *call, GaioTestLoop *loop)
+{
+  GAsyncResult *result;
+
+  g_assert_cmpint (call->ended, ==, 0);
+  while (call->ended == 0)
+    gaio_test_turn (loop, FALSE);
+  g_assert_true (call->thread == g_thread_self ());
+  result = call->result;
+  *call = (FileTestCall){ 0 };
+  return result;
+}
+
+static inline gboolean
+file_test_close_wait (GaioFile *file, GaioTestLoop *loop, GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  FileTestCall call = { 0 };
+
+  gaio_file_close_async (file, G_PRIORITY_DEFAULT, NULL, file_test_on_end, &call);
+  result = file_test_spin (&call, loop);
+  return gaio_file_close_finish (file, result, error);
+}
+
 /* From now on a system call fails in this thread and in those that it makes, as a sandbox or a
  * broken disk has it; only with `fd` as its first argument, or with any when that is -1. It stays
  * so, so in a process of its own. */

@@ -8,6 +8,7 @@ name and costs no more than it must: ten thousands of them are called in a secon
 """
 
 import asyncio
+import errno
 import os
 
 from gi.module import get_introspection_module
@@ -128,6 +129,11 @@ def to_glib_bytes(data):
 
 
 def to_path(path):
+    if isinstance(path, Gio.File):
+        local = path.get_path()
+        if local is None:
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), path.get_uri())
+        path = local
     path = os.fsdecode(path)
     if "\0" in path:
         # PyGObject would cut it off there.
@@ -136,7 +142,7 @@ def to_path(path):
 
 
 # By the name of the argument.
-_DEFAULTS = {"mode": "'r'", "attributes": "None", "data_only": "False"}
+_DEFAULTS = {"mode": "'r'", "attributes": "None", "data_only": "False", "permissions": "0o666"}
 _CONVERTERS = {"path": "to_path", "bytes": "to_glib_bytes"}
 
 _LAST = ["io_priority", "cancellable", "callback", "user_data"]
@@ -194,7 +200,8 @@ def make(name, start, raw_finish, blocking, owner):
         arguments="".join(f"{argument}, " for argument in self + names),
         conversions="\n".join(f"    {argument} = {_CONVERTERS[argument]}({argument})"
                               for argument in converted),
-        where="path" if "path" in names else "self" if self else "None",
+        where=next((argument for argument in ("path", "file") if argument in names),
+                   "self" if self else "None"),
         finish_arguments="source, " if self else "",
         value="value.get_data() or b''" if _returns_bytes(raw_finish) else "value",
     )
@@ -242,12 +249,20 @@ def _returns_bytes(function):
 
 
 def raising_os_errors(function, owner):
-    """The function with OSError for GLib.Error."""
+    """The function with OSError for GLib.Error, and with paths of any kind."""
+    names = [argument.get_name() for argument in function.get_arguments()]
+    path_at = names.index("path") if "path" in names else None
     is_method = function.is_method()
     if not is_method and owner is not None:
         function = getattr(owner, function.__name__)  # a constructor wants to know its class
 
     def call(*arguments, **keywords):
+        if path_at is not None:
+            if keywords.get("path") is not None:
+                keywords["path"] = to_path(keywords["path"])
+            elif len(arguments) > path_at and arguments[path_at] is not None:
+                arguments = list(arguments)
+                arguments[path_at] = to_path(arguments[path_at])
         try:
             return function(*arguments, **keywords)
         except GLib.Error as error:
