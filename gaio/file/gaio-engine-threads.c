@@ -28,6 +28,7 @@
 #include <linux/ioprio.h>
 
 #include <gaio/file/gaio-engine-private.h>
+#include <gaio/file/gaio-file-direct-private.h>
 #include <gaio/file/gaio-signal-guard-private.h>
 
 /* In milliseconds, for the first retry of what a file system says to do again later; it doubles
@@ -134,28 +135,48 @@ cannot_copy_range (int errnum)
 }
 
 static gssize
-copy_by_hand (int fd, int other_fd, goffset from, goffset to, gsize length)
+read_some (GaioFile *file, guint8 *buffer, gsize length, goffset offset)
 {
-  g_autofree guint8 *buffer = g_try_malloc (MIN (length, COPY_BYTES));
+  gssize res;
+
+  if (gaio_direct_is_in_effect (file))
+    return gaio_direct_pread (file, buffer, length, offset);
+  res = pread (atomic_load_explicit (&file->fd, memory_order_relaxed), buffer, length, offset);
+  return res < 0 ? -errno : res;
+}
+
+static gssize
+write_some (GaioRequest *self, const guint8 *data, gsize length, goffset offset)
+{
+  GaioFile *file = self->other;
+  gssize res;
+
+  if (gaio_direct_is_in_effect (file))
+    return gaio_direct_pwrite (self, file, data, length, offset);
+  res = pwrite (atomic_load_explicit (&file->fd, memory_order_relaxed), data, length, offset);
+  return res < 0 ? -errno : res;
+}
+
+static gssize
+copy_by_hand (GaioRequest *self)
+{
+  gsize length = MIN (self->length - self->moved, COPY_BYTES);
+  goffset to = self->other_offset + self->moved;
+  g_autofree guint8 *buffer = g_try_malloc (length);
   gssize got;
   gssize done = 0;
 
   if (buffer == NULL)
-    {
-      errno = ENOMEM;
-      return -1;
-    }
-  got = pread (fd, buffer, MIN (length, COPY_BYTES), from);
+    return -ENOMEM;
+  got = read_some (self->file, buffer, length, self->offset + self->moved);
+  if (got < 0)
+    return got;
   while (done < got)
     {
-      gssize res = pwrite (other_fd, buffer + done, got - done, to + done);
+      gssize res = write_some (self, buffer + done, got - done, to + done);
 
       if (res <= 0)
-        {
-          if (res == 0)
-            errno = EIO;
-          return done > 0 ? done : -1;
-        }
+        return done > 0 ? done : res < 0 ? res : -EIO;
       done += res;
     }
   return got;
@@ -172,14 +193,12 @@ copy_range (GaioRequest *self, int fd)
   gssize res =
       copy_file_range (fd, &from, other_fd, &to, MIN (left, COPY_RANGE_BYTES), 0);
 
-  if (res > 0 || (res < 0 && !cannot_copy_range (errno)))
+  if (res > 0)
     return res;
+  if (res < 0 && !cannot_copy_range (errno))
+    return -errno;
   /* It also says 0 for files that only read(2) knows the length of. */
-  return copy_by_hand (fd,
-                       other_fd,
-                       self->offset + self->moved,
-                       self->other_offset + self->moved,
-                       left);
+  return copy_by_hand (self);
 }
 
 static int
@@ -209,6 +228,8 @@ call (GaioRequest *self, int cancel_fd)
     case GAIO_REQUEST_WRITE:
       if (!self->file->seekable)
         return transfer_unseekable (self, fd, cancel_fd);
+      if (gaio_direct_is_in_effect (self->file))
+        return gaio_direct_transfer (self);
       res = transfer (self, fd);
       break;
     case GAIO_REQUEST_SYNC:
@@ -223,8 +244,7 @@ call (GaioRequest *self, int cancel_fd)
     case GAIO_REQUEST_ADVISE:
       return -posix_fadvise (fd, self->offset, self->length, self->flags);
     case GAIO_REQUEST_COPY_RANGE:
-      res = copy_range (self, fd);
-      break;
+      return copy_range (self, fd);
     case GAIO_REQUEST_LOCK:
       /* Asked once: whoever wants to wait does it elsewhere. */
       return lock (self, fd) == 0 ? 0 : errno == EAGAIN || errno == EACCES ? -EAGAIN : -errno;
@@ -235,9 +255,13 @@ call (GaioRequest *self, int cancel_fd)
       res = statx (fd, "", AT_EMPTY_PATH, self->statx_mask, self->statx);
       break;
     case GAIO_REQUEST_OPEN:
+      if ((self->flags & O_DIRECT) != 0)
+        return gaio_direct_open (self);
       res = open (self->file->path, self->flags, self->permissions);
       break;
     case GAIO_REQUEST_CLOSE:
+      if (self->file->direct != NULL)
+        gaio_direct_close (self->file);
       res = close (fd);
       break;
     }
@@ -259,6 +283,8 @@ gaio_engine_run_blocking (GaioRequest *self, int cancel_fd)
   for (;;)
     {
       res = call (self, cancel_fd);
+      if (G_UNLIKELY (self->claim != NULL && self->claim->again))
+        break;
       if (gaio_request_take_result (self, res, false) == GAIO_STEP_DONE)
         break;
       if (res == -EAGAIN)
@@ -313,6 +339,15 @@ done (GaioJob *job, bool cancelled)
     gaio_engine_run_blocking (self, -1); /* the context ends; the descriptor must not stay */
   else if (cancelled)
     self->result = -ECANCELED;
+  else if (G_UNLIKELY (self->claim != NULL && self->claim->again))
+    {
+      if (!gaio_request_is_cancelled (self))
+        {
+          gaio_direct_enter_again (self);
+          return;
+        }
+      self->result = -ECANCELED;
+    }
   gaio_request_finish (self);
 }
 

@@ -28,6 +28,7 @@
 #include <liburing.h>
 
 #include <gaio/file/gaio-engine-private.h>
+#include <gaio/file/gaio-file-direct-private.h>
 
 /* A memory copy of this size takes as long as handing the work to a worker does. */
 #define INLINE_MAX_BYTES ((gsize) 256 * 1024)
@@ -176,13 +177,16 @@ start (GaioRequest *self, GaioEngineState *state)
   return 0;
 }
 
-/* A signal that ends the program, and a length that liburing cuts to 32 bits. */
+/* A signal that ends the program, a length that liburing cuts to 32 bits, and what direct I/O
+ * takes. */
 static inline bool
 is_for_threads (GaioRequest *self)
 {
   return (self->file->size_limited &&
           (self->kind == GAIO_REQUEST_WRITE || self->kind == GAIO_REQUEST_ALLOCATE)) ||
-         (self->kind == GAIO_REQUEST_ADVISE && self->length > G_MAXUINT32);
+         (self->kind == GAIO_REQUEST_ADVISE && self->length > G_MAXUINT32) ||
+         (self->kind == GAIO_REQUEST_OPEN && (self->flags & O_DIRECT) != 0) ||
+         (self->file->direct != NULL && gaio_direct_is_for_threads (self));
 }
 
 static int

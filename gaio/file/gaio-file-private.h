@@ -17,6 +17,9 @@
 /* See gaio-engine-private.h. */
 typedef struct _GaioEngineState GaioEngineState;
 
+/* See gaio-file-direct-private.h. */
+typedef struct _GaioFileDirect GaioFileDirect;
+
 /* In `uses`, above the count: no new user may touch the descriptor. */
 #define GAIO_FILE_CLOSING (1u << 31)
 
@@ -34,7 +37,7 @@ struct _GaioFile
   char *label;       /* what errors call it */
   bool seekable;     /* it has positions; a pipe, a terminal or a socket has none */
   bool size_limited; /* RLIMIT_FSIZE is in force, so a write may raise SIGXFSZ */
-  bool direct;       /* O_DIRECT: buffers must be aligned */
+  GaioFileDirect *direct; /* it was opened with O_DIRECT; else NULL */
 
   /* home thread */
   GaioEngineState *engine; /* the context's, found at the first request */
@@ -47,6 +50,7 @@ struct _GaioFile
   atomic_int sync_errno; /* the first error of a sync, for ever */
   atomic_bool closed;    /* its descriptor is gone, or never was */
   atomic_uint timeout_ms; /* of each operation with a task; 0: none */
+  _Atomic (const char *) direct_reason; /* why direct I/O is not in effect; static, or NULL */
 
   /* under lock, which is never held while anything is called */
   GMutex lock;

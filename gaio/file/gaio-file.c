@@ -36,6 +36,7 @@
 #include <gaio/base/gaio-debug-private.h>
 #include <gaio/base/gaio-error-private.h>
 #include <gaio/file/gaio-file-call-private.h>
+#include <gaio/file/gaio-file-direct-private.h>
 #include <gaio/file/gaio-signal-guard-private.h>
 #include <gaio/loop/gaio-coroutine-private.h>
 
@@ -46,6 +47,10 @@ enum
   PROP_SEEKABLE,
   PROP_CLOSED,
   PROP_TIMEOUT_MS,
+  PROP_DIRECT,
+  PROP_DIRECT_REASON,
+  PROP_DIRECT_ALIGNMENT,
+  PROP_DIRECT_MEMORY_ALIGNMENT,
   N_PROPS,
 };
 
@@ -110,6 +115,19 @@ gaio_file_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
     case PROP_TIMEOUT_MS:
       g_value_set_uint (value, gaio_file_get_timeout_ms (self));
       break;
+    case PROP_DIRECT:
+      g_value_set_boolean (value, gaio_file_is_direct (self));
+      break;
+    case PROP_DIRECT_REASON:
+      g_value_set_static_string (value, atomic_load (&self->direct_reason));
+      break;
+    case PROP_DIRECT_ALIGNMENT:
+      g_value_set_uint (value, self->direct != NULL ? atomic_load (&self->direct->alignment) : 1);
+      break;
+    case PROP_DIRECT_MEMORY_ALIGNMENT:
+      g_value_set_uint (value,
+                        self->direct != NULL ? gaio_direct_get_memory_alignment (self) : 1);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
@@ -124,6 +142,7 @@ gaio_file_finalize (GObject *object)
   /* No operation is in flight: each holds the file. */
   if (fd >= 0 && close (fd) < 0)
     gaio_debug (FILE, "%s: close: %s", self->label, g_strerror (errno));
+  gaio_direct_free (self->direct);
   g_clear_pointer (&self->queue, gaio_bh_queue_unref);
   g_clear_object (&self->context);
   g_mutex_clear (&self->lock);
@@ -207,6 +226,67 @@ gaio_file_class_init (GaioFileClass *klass)
                          0,
                          G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
 
+  /**
+   * GaioFile:direct:
+   *
+   * Whether the file's data goes between memory and disk without a copy in the system's cache: it
+   * was opened with `O_DIRECT`, and the file system does it.
+   *
+   * Reads and writes may be of any offset, length and memory all the same. Those that are not
+   * aligned as #GaioFile:direct-alignment says take a copy; writes of a part of a block also read
+   * it. Such a write is atomic with regard to the others of the same #GaioFile, but not to those
+   * of another one or of another program in the same block.
+   *
+   * No notification is sent, since the change may come in another thread than the one that a
+   * handler belongs to.
+   */
+  props[PROP_DIRECT] = g_param_spec_boolean ("direct",
+                                             NULL,
+                                             NULL,
+                                             FALSE,
+                                             G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioFile:direct-reason:
+   *
+   * Why direct I/O is not in effect though it was asked for; %NULL when it is, or was not asked
+   * for.
+   */
+  props[PROP_DIRECT_REASON] = g_param_spec_string ("direct-reason",
+                                                   NULL,
+                                                   NULL,
+                                                   NULL,
+                                                   G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioFile:direct-alignment:
+   *
+   * What offsets and lengths should be multiples of, in bytes: 1 when any will do, 0 when it will
+   * be known only after the first read or write.
+   */
+  props[PROP_DIRECT_ALIGNMENT] = g_param_spec_uint ("direct-alignment",
+                                                    NULL,
+                                                    NULL,
+                                                    0,
+                                                    G_MAXUINT,
+                                                    1,
+                                                    G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioFile:direct-memory-alignment:
+   *
+   * What memory should be aligned to, in bytes; like #GaioFile:direct-alignment. The memory that a
+   * file's reads give is.
+   */
+  props[PROP_DIRECT_MEMORY_ALIGNMENT] =
+      g_param_spec_uint ("direct-memory-alignment",
+                         NULL,
+                         NULL,
+                         0,
+                         G_MAXUINT,
+                         1,
+                         G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
   g_object_class_install_properties (object_class, N_PROPS, props);
 }
 
@@ -249,10 +329,12 @@ gaio_file_adopt_fd (GaioFile *self, int fd)
 
   self->label = self->path != NULL ? g_strdup (self->path) : g_strdup_printf ("fd %d", fd);
   self->seekable = lseek (fd, 0, SEEK_CUR) >= 0;
-  self->direct = (flags & O_DIRECT) != 0;
   /* Once for each file: programs set it before they open what it is meant for. */
   self->size_limited = (flags & O_ACCMODE) != O_RDONLY && gaio_signal_guard_is_needed ();
   atomic_store (&self->fd, fd);
+  /* Of a pipe the flag means something else. */
+  if ((flags & O_DIRECT) != 0 && self->seekable)
+    gaio_direct_adopt (self, fd, flags);
   atomic_store (&self->closed, false);
   atomic_fetch_and (&self->uses, ~GAIO_FILE_CLOSING);
   return 0;
@@ -267,9 +349,8 @@ gaio_file_adopt_fd (GaioFile *self, int fd)
  *
  * Makes a file of a descriptor that is open already. On failure the descriptor stays the caller's.
  *
- * A descriptor in non-blocking mode is waited for. One that was opened with `O_DIRECT` gets aligned
- * buffers for its reads; the offsets, the lengths, and what is written must be aligned by the
- * caller.
+ * A descriptor in non-blocking mode is waited for. For one that was opened with `O_DIRECT` see
+ * #GaioFile:direct; the flag is taken off it when the file system turns out not to do direct I/O.
  *
  * Thread: any.
  *
@@ -365,6 +446,25 @@ gaio_file_is_seekable (GaioFile *self)
   g_return_val_if_fail (GAIO_IS_FILE (self), FALSE);
 
   return self->seekable;
+}
+
+/**
+ * gaio_file_is_direct:
+ * @self: a file
+ *
+ * Tells whether the file's data goes between memory and disk without a copy in the system's cache.
+ * See #GaioFile:direct and #GaioFile:direct-reason.
+ *
+ * Thread: any.
+ *
+ * Returns: %TRUE when it does
+ */
+gboolean
+gaio_file_is_direct (GaioFile *self)
+{
+  g_return_val_if_fail (GAIO_IS_FILE (self), FALSE);
+
+  return self->direct != NULL && atomic_load (&self->direct_reason) == NULL;
 }
 
 /**

@@ -30,6 +30,9 @@ GAIO_AVAILABLE_IN_1_0
 gboolean gaio_file_is_seekable (GaioFile *self);
 
 GAIO_AVAILABLE_IN_1_0
+gboolean gaio_file_is_direct (GaioFile *self);
+
+GAIO_AVAILABLE_IN_1_0
 gboolean gaio_file_is_closed (GaioFile *self);
 
 GAIO_AVAILABLE_IN_1_0

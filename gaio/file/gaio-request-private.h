@@ -13,6 +13,7 @@
 
 struct statx;
 typedef struct _GaioEngineOps GaioEngineOps;
+typedef struct _GaioDirectClaim GaioDirectClaim;
 
 typedef enum
 {
@@ -92,6 +93,7 @@ struct _GaioRequest
   bool waits_for_slot; /* its engine has not begun with it */
   bool cancel_sent;    /* io_uring: the kernel has been told */
   const GaioEngineOps *engine;
+  GaioDirectClaim *claim; /* of one that has to do with a direct file; else NULL */
 
   /* what only some have; home thread */
   GaioTimer *timer;           /* while it is in flight and may time out */

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include <gaio/base/gaio-error-private.h>
-#include <gaio/file/gaio-request-private.h>
+#include <gaio/file/gaio-file-direct-private.h>
 
 /* A buffer that is handed out is cut when more than this part of it is unused. */
 #define WASTE_DIVISOR 8
@@ -109,9 +109,15 @@ take_close (GaioRequest *self, int res, bool from_ring)
   if (from_ring && res == -ECANCELED)
     return GAIO_STEP_MOVE;
   atomic_store (&self->file->fd, -1);
-  if (res == -ECANCELED)
-    res = -EIO; /* from a file system it is no cancel */
   return end_with (self, res == -EINTR ? 0 : MIN (res, 0));
+}
+
+/* Whether a read that moved something has no more to do. */
+static bool
+is_read_out (GaioRequest *self, bool from_ring)
+{
+  return self->moved == self->length || !self->file->seekable ||
+         (self->claim != NULL && gaio_direct_is_read_out (self, from_ring));
 }
 
 GaioStep
@@ -121,7 +127,7 @@ gaio_request_take_result (GaioRequest *self, int res, bool from_ring)
     {
       self->moved += res;
       self->retries = 0;
-      return self->moved == self->length || !self->file->seekable ? GAIO_STEP_DONE : again (self);
+      return is_read_out (self, from_ring) ? GAIO_STEP_DONE : again (self);
     }
   if (self->kind == GAIO_REQUEST_CLOSE)
     return take_close (self, res, from_ring);
@@ -140,7 +146,7 @@ gaio_request_take_result (GaioRequest *self, int res, bool from_ring)
       self->moved += res;
       self->retries = 0;
       advance_iov (self, res);
-      if (self->kind == GAIO_REQUEST_READV && !self->file->seekable)
+      if (self->kind == GAIO_REQUEST_READV && is_read_out (self, from_ring))
         return GAIO_STEP_DONE;
       return self->moved == self->length ? GAIO_STEP_DONE : again (self);
     case GAIO_REQUEST_COPY_RANGE:
@@ -269,6 +275,14 @@ gaio_request_get_data (GaioRequest *self, gsize *size)
   return has_data ? self->target : NULL;
 }
 
+/* Not the caller's. What was read may begin behind the beginning of the buffer. */
+static bool
+is_own_memory (GaioRequest *self)
+{
+  return self->buffer != NULL &&
+         (guintptr) self->target - (guintptr) self->buffer < self->capacity;
+}
+
 /**
  * gaio_request_steal_bytes:
  * @self: an idle request that has been submitted
@@ -283,30 +297,31 @@ gaio_request_get_data (GaioRequest *self, gsize *size)
 GBytes *
 gaio_request_steal_bytes (GaioRequest *self)
 {
-  guint8 *buffer;
+  guint8 *data;
   guint8 *memory;
   gsize size = 0;
 
   g_return_val_if_fail (self != NULL, NULL);
   g_return_val_if_fail (gaio_request_is_idle (self), NULL);
 
-  if (gaio_request_get_data (self, &size) == NULL || size == 0 || self->target != self->buffer)
+  if (gaio_request_get_data (self, &size) == NULL || size == 0 || !is_own_memory (self))
     return g_bytes_new (NULL, 0);
+  data = self->target;
   memory = g_steal_pointer (&self->memory);
-  buffer = g_steal_pointer (&self->buffer);
   if (self->capacity - size > self->capacity / WASTE_DIVISOR)
     {
-      gsize skip = buffer - memory;
+      gsize skip = data - memory;
       /* What is cut off may be most of it: a read of a whole file whose size was guessed. */
       guint8 *smaller = realloc (memory, skip + size);
 
       if (smaller != NULL)
         {
           memory = smaller;
-          buffer = smaller + skip;
+          data = smaller + skip;
         }
     }
+  self->buffer = NULL;
   self->target = NULL;
   self->capacity = 0;
-  return g_bytes_new_with_free_func (buffer, size, free, memory);
+  return g_bytes_new_with_free_func (data, size, free, memory);
 }

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 
 #include <gaio/file/gaio-engine-private.h>
+#include <gaio/file/gaio-file-direct-private.h>
 
 /* A buffer begins at a cache line, which makes the kernel's copy of 4 KiB faster by a sixth. It is
  * cut out of a larger piece, since posix_memalign() costs more than that gains. Large ones, and
@@ -53,7 +54,10 @@ begin (GaioRequest *self)
     return;
   if (G_UNLIKELY (self->timeout_ns > 0))
     gaio_request_start_timeout (self);
-  count_begin (self);
+  if (G_UNLIKELY (self->claim != NULL) && !gaio_direct_enter (self))
+    return;
+  if (G_LIKELY (!self->counted))
+    count_begin (self);
   atomic_store_explicit (&self->state, GAIO_REQUEST_RUNNING, memory_order_relaxed);
   self->engine = &gaio_engine_uring;
   if (G_LIKELY (file->engine->ring != NULL && gaio_engine_uring.submit (self) == 0))
@@ -84,7 +88,10 @@ run_here (GaioRequest *self)
     {
       if (self->cancellable != NULL && !self->file->seekable)
         cancel_fd = g_cancellable_get_fd (self->cancellable);
-      gaio_engine_run_blocking (self, cancel_fd);
+      if (G_UNLIKELY (self->claim != NULL))
+        gaio_direct_run_blocking (self, cancel_fd);
+      else
+        gaio_engine_run_blocking (self, cancel_fd);
       if (cancel_fd >= 0)
         g_cancellable_release_fd (self->cancellable);
     }
@@ -138,6 +145,8 @@ arm (GaioRequest *self, GaioRequestKind kind, const char *caller)
   self->settled = false;
   self->counted = false;
   self->timed_out = false;
+  if (G_UNLIKELY (self->file->direct != NULL))
+    gaio_direct_arm (self, self->file->direct);
   return true;
 }
 
@@ -279,8 +288,12 @@ reserve_buffer (GaioRequest *self, gsize length)
     ;
   else if (length >= PAGE_MIN_BYTES || self->file->direct)
     {
+      gsize alignment = self->file->direct != NULL
+                            ? MAX (PAGE_BYTES, gaio_direct_get_memory_alignment (self->file))
+                            : PAGE_BYTES;
+
       length = (length + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-      if (posix_memalign (&self->memory, PAGE_BYTES, length) != 0)
+      if (posix_memalign (&self->memory, alignment, length) != 0)
         self->memory = NULL;
       self->buffer = self->memory;
     }
@@ -380,6 +393,8 @@ gaio_request_copy_range (GaioRequest *self,
     return;
   self->other = g_object_ref (destination);
   self->other_offset = destination_offset;
+  if (destination->direct != NULL || self->claim != NULL)
+    gaio_direct_arm (self, destination->direct);
   check_range (self, destination_offset, length);
   check_range (self, offset, length);
   if (!gaio_file_begin_use (destination))
@@ -459,8 +474,10 @@ gaio_request_read (GaioRequest *self, goffset offset, gsize length)
   if (!arm (self, GAIO_REQUEST_READ, G_STRFUNC))
     return;
   check_range (self, offset, length);
-  if (G_UNLIKELY (self->capacity < length && !self->settled))
-    reserve_buffer (self, length);
+  if (G_UNLIKELY (self->claim != NULL))
+    gaio_direct_widen_read (self);
+  if (G_UNLIKELY (self->capacity < self->length && !self->settled))
+    reserve_buffer (self, self->length);
   self->target = self->buffer;
   launch_inline (self);
 }

@@ -49,6 +49,7 @@
 
 #include <gaio/base/gaio-debug-private.h>
 #include <gaio/file/gaio-engine-private.h>
+#include <gaio/file/gaio-file-direct-private.h>
 
 _Thread_local GaioContext *gaio_request_completing
     __attribute__ ((tls_model ("initial-exec")));
@@ -233,6 +234,8 @@ gaio_request_finish (GaioRequest *self)
   guint ended = GAIO_REQUEST_ENDED;
   bool taken_over = false;
 
+  if (G_UNLIKELY (self->claim != NULL))
+    gaio_direct_leave (self);
   if (self->kind != GAIO_REQUEST_READ)
     settle (self);
   if (G_UNLIKELY (self->blocking))
@@ -397,6 +400,7 @@ gaio_request_unref (GaioRequest *self)
   g_free (self->statx);
   g_free (self->new_path);
   g_clear_pointer (&self->after, gaio_request_unref);
+  g_free (self->claim);
   g_clear_object (&self->interrupt);
   g_clear_object (&self->cancellable);
   g_object_unref (self->file);

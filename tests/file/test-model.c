@@ -71,6 +71,7 @@ typedef struct
   const char *dir;
   char *path;
   bool direct;
+  bool aligned; /* the operation being chosen is of whole blocks */
   GRand *random;
   guint32 seed;
   FileModel model;
@@ -190,7 +191,7 @@ below (Run *self, gsize n)
 static gsize
 aligned (Run *self, gsize n)
 {
-  return self->direct ? n & ~(BLOCK_BYTES - 1) : n;
+  return self->aligned ? n & ~(BLOCK_BYTES - 1) : n;
 }
 
 static int
@@ -248,7 +249,7 @@ make_bytes (gsize length, guint64 number)
 static void
 cut_into_chunks (Run *self, Op *op)
 {
-  gsize unit = self->direct ? BLOCK_BYTES : 1;
+  gsize unit = self->aligned ? BLOCK_BYTES : 1;
   gsize most = below (self, 16) == 0 ? MAX_CHUNKS : 1 + below (self, 12);
   gsize left = op->length;
 
@@ -269,6 +270,7 @@ choose_operation (Run *self, Op *op)
 {
   gint64 size = (gint64) self->model.size;
 
+  self->aligned = self->direct && below (self, 3) == 0;
   op->kind = choose (self, kind_shares, N_KINDS);
   op->way = choose (self, way_shares, N_WAYS);
   op->offset = (goffset) choose_offset (self);
