@@ -109,6 +109,8 @@ take_close (GaioRequest *self, int res, bool from_ring)
   if (from_ring && res == -ECANCELED)
     return GAIO_STEP_MOVE;
   atomic_store (&self->file->fd, -1);
+  if (res == -ECANCELED)
+    res = -EIO; /* from a file system it is no cancel */
   return end_with (self, res == -EINTR ? 0 : MIN (res, 0));
 }
 
