@@ -40,5 +40,6 @@
 #include <gaio/file/gaio-file-space.h>
 #include <gaio/file/gaio-load.h>
 #include <gaio/file/gaio-request.h>
+#include <gaio/file/gaio-save.h>
 
 #undef GAIO_INSIDE

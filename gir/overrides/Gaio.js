@@ -28,12 +28,13 @@ function _init() {
         open: [undefined, 'r'],
         open_full: [undefined, undefined, 0o666],
         open_gfile: [undefined, undefined, 0o666],
+        save_bytes: [undefined, undefined, 0],
         sync: [false],
         query_info: [null],
     };
 
     // Where a function takes a GBytes.
-    const bytesAt = {checksum: 1, convert: 1, write_bytes: 1};
+    const bytesAt = {checksum: 1, convert: 1, save_bytes: 1, write_bytes: 1};
 
     function toBytes(data) {
         if (typeof data === 'string')

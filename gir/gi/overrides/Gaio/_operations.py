@@ -142,7 +142,8 @@ def to_path(path):
 
 
 # By the name of the argument.
-_DEFAULTS = {"mode": "'r'", "attributes": "None", "data_only": "False", "permissions": "0o666"}
+_DEFAULTS = {"mode": "'r'", "attributes": "None", "data_only": "False", "permissions": "0o666",
+             "durability": "0"}
 _CONVERTERS = {"path": "to_path", "bytes": "to_glib_bytes"}
 
 _LAST = ["io_priority", "cancellable", "callback", "user_data"]
