@@ -32,6 +32,7 @@
 #include <gaio/pool/gaio-thread-pool-co.h>
 #include <gaio/pool/gaio-thread-pool-jobs.h>
 
+#include <gaio/file/gaio-checksum.h>
 #include <gaio/file/gaio-file.h>
 #include <gaio/file/gaio-file-co.h>
 #include <gaio/file/gaio-file-io.h>
@@ -39,7 +40,10 @@
 #include <gaio/file/gaio-file-query.h>
 #include <gaio/file/gaio-file-space.h>
 #include <gaio/file/gaio-load.h>
+#include <gaio/file/gaio-make-directory.h>
+#include <gaio/file/gaio-remove.h>
 #include <gaio/file/gaio-request.h>
 #include <gaio/file/gaio-save.h>
+#include <gaio/file/gaio-scan-directory.h>
 
 #undef GAIO_INSIDE

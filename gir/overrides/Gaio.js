@@ -25,12 +25,16 @@ function _init() {
 
     // Arguments that may be left out, by the name of the function and their place.
     const defaults = {
+        checksum: [undefined, undefined, null],
+        make_directory: [undefined, false, 0o777],
         open: [undefined, 'r'],
         open_full: [undefined, undefined, 0o666],
         open_gfile: [undefined, undefined, 0o666],
         save_bytes: [undefined, undefined, 0],
         sync: [false],
         query_info: [null],
+        remove: [undefined, 0, null],
+        scan_directory: [undefined, 0],
     };
 
     // Where a function takes a GBytes.

@@ -142,8 +142,20 @@ def to_path(path):
 
 
 # By the name of the argument.
-_DEFAULTS = {"mode": "'r'", "attributes": "None", "data_only": "False", "permissions": "0o666",
-             "durability": "0"}
+_DEFAULTS = {
+    "attributes": "None",
+    "data_only": "False",
+    "durability": "0",
+    "mode": "'r'",
+    "permissions": "0o666",
+    "progress": "None",
+    "with_parents": "False",
+    # Of one function.
+    "enumerate flags": "0",
+    "make_directory permissions": "0o777",
+    "remove flags": "0",
+    "scan_directory flags": "0",
+}
 _CONVERTERS = {"path": "to_path", "bytes": "to_glib_bytes"}
 
 _LAST = ["io_priority", "cancellable", "callback", "user_data"]
@@ -179,6 +191,11 @@ def finish(source, result):
 """
 
 
+def _with_default(name, argument):
+    default = _DEFAULTS.get(f"{name} {argument}", _DEFAULTS.get(argument))
+    return argument if default is None else f"{argument}={default}"
+
+
 def make(name, start, raw_finish, blocking, owner):
     """X and X_sync for a pair; None when it is not in the form that all pairs of GIO have.
 
@@ -196,8 +213,7 @@ def make(name, start, raw_finish, blocking, owner):
         blocking_symbol=blocking.get_symbol() if blocking is not None else "",
         priority=int(GLib.PRIORITY_DEFAULT),
         parameters="".join(f"{argument}, " for argument in self + [
-            f"{argument}={_DEFAULTS[argument]}" if argument in _DEFAULTS else argument
-            for argument in names]),
+            _with_default(name, argument) for argument in names]),
         arguments="".join(f"{argument}, " for argument in self + names),
         conversions="\n".join(f"    {argument} = {_CONVERTERS[argument]}({argument})"
                               for argument in converted),

@@ -1,0 +1,80 @@
+// SPDX-FileCopyrightText: the gaio authors
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// Directories and whole files, from GJS.
+
+import Gaio from 'gi://Gaio?version=1.0';
+import Gio from 'gi://Gio';
+import GLib from 'gi://GLib';
+
+import {assert, equal, run, test, thrown} from './tap.js';
+
+const ENOENT = 2, EEXIST = 17, ENOTEMPTY = 39;
+
+const {SHA256} = GLib.ChecksumType;
+const {RECURSIVE} = Gaio.RemoveFlags;
+
+function exists(path) {
+    return GLib.file_test(path, GLib.FileTest.EXISTS);
+}
+
+async function checkErrno(func, errno) {
+    const error = await thrown(func);
+    equal(error.errno, errno, `errno of ${error}`);
+}
+
+test('make directories', async dir => {
+    await Gaio.make_directory(`${dir}/a`);
+    await checkErrno(() => Gaio.make_directory(`${dir}/a`), EEXIST);
+    await checkErrno(() => Gaio.make_directory(`${dir}/b/c`), ENOENT);
+    await Gaio.make_directory(`${dir}/b/c`, true);
+    await Gaio.make_directory(`${dir}/b/c`, true, new Gio.Cancellable());
+    Gaio.make_directory_sync(`${dir}/b/d`, false, 0o700);
+    assert(exists(`${dir}/b/c`) && exists(`${dir}/b/d`));
+});
+
+test('scan directories', async dir => {
+    const path = `${dir}/scan`;
+    await Gaio.make_directory(`${path}/a/b`, true);
+    GLib.file_set_contents(`${path}/a/file`, 'x');
+    equal((await Gaio.scan_directory(path)).join(), 'a');
+    const names = await Gaio.scan_directory(path, Gaio.ScanFlags.RECURSIVE);
+    equal(names.sort().join(), 'a,a/b,a/file');
+    equal(Gaio.scan_directory_sync(`${path}/a/b`).length, 0);
+    await checkErrno(() => Gaio.scan_directory(`${path}/none`), ENOENT);
+});
+
+test('remove', async dir => {
+    const path = `${dir}/remove`;
+    await Gaio.make_directory(`${path}/a/b/c`, true);
+    await checkErrno(() => Gaio.remove(path), ENOTEMPTY);
+    let told = null;
+    await Gaio.remove(path, RECURSIVE, (done, total) => {
+        told = [done, total];
+    });
+    equal(told.join(), '4,4');
+    assert(!exists(path));
+    await checkErrno(() => Gaio.remove(path, RECURSIVE), ENOENT);
+    GLib.file_set_contents(path, 'x');
+    Gaio.remove_sync(path);
+    assert(!exists(path));
+});
+
+test('checksum', async dir => {
+    const path = `${dir}/data`;
+    GLib.file_set_contents(path, 'x'.repeat(1000000));
+    const expected = GLib.compute_checksum_for_string(SHA256, 'x'.repeat(1000000), -1);
+    let told = null;
+    equal(await Gaio.checksum(path, SHA256, (done, total) => {
+        told = [done, total];
+    }), expected);
+    equal(told.join(), '1000000,1000000');
+    equal(await Gaio.checksum(path, SHA256), expected);
+    equal(Gaio.checksum_sync(path, SHA256), expected);
+    const cancellable = new Gio.Cancellable();
+    cancellable.cancel();
+    const error = await thrown(() => Gaio.checksum(path, SHA256, cancellable));
+    assert(error.matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED), `${error}`);
+});
+
+run();
