@@ -329,6 +329,7 @@ done (GaioJob *job, bool cancelled)
 {
   GaioRequest *self = request_of (job);
 
+  gaio_request_leave_home (self);
   if (self->uses_slot)
     {
       gaio_request_queue_leave (&self->file->engine->threads_queue);

@@ -40,6 +40,7 @@ struct _GaioFile
   GaioFileDirect *direct; /* it was opened with O_DIRECT; else NULL */
 
   /* home thread */
+  guint home_uses;         /* requests that the home has submitted; all together are one of `uses` */
   GaioEngineState *engine; /* the context's, found at the first request */
   GaioRequestLane *lanes[GAIO_REQUEST_QUEUES][GAIO_REQUEST_LEVELS]; /* NULL: nothing waits */
   GaioIoStats stats; /* any thread may read it */
@@ -78,6 +79,16 @@ gaio_file_begin_use (GaioFile *self)
   return (before & GAIO_FILE_CLOSING) == 0;
 }
 
+/* The same for those that the home submits, which are most: while there is one in flight the next
+ * costs no atomic operation. Thread: home. */
+static inline bool
+gaio_file_begin_home_use (GaioFile *self)
+{
+  if (self->home_uses++ == 0)
+    return gaio_file_begin_use (self);
+  return (atomic_load_explicit (&self->uses, memory_order_relaxed) & GAIO_FILE_CLOSING) == 0;
+}
+
 /* In gaio-request.c: runs the close that waits for the last user. */
 void gaio_file_end_last_use (GaioFile *self);
 
@@ -88,4 +99,11 @@ gaio_file_end_use (GaioFile *self)
 
   if (G_UNLIKELY (before == (GAIO_FILE_CLOSING | 1)))
     gaio_file_end_last_use (self);
+}
+
+static inline void
+gaio_file_end_home_use (GaioFile *self)
+{
+  if (--self->home_uses == 0)
+    gaio_file_end_use (self);
 }

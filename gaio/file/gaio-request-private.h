@@ -88,6 +88,8 @@ struct _GaioRequest
   bool settled;        /* `result` stands without the request having run */
   bool data_only;      /* of a sync */
   bool counted;        /* an engine has had it */
+  bool by_home;        /* it is one of the file's home uses */
+  bool holds_work;     /* of the context */
   bool timed_out;      /* it is cancelled for that */
   bool uses_slot;      /* it counts as in flight */
   bool waits_for_slot; /* its engine has not begun with it */
@@ -229,6 +231,10 @@ GaioStep gaio_request_take_result (GaioRequest *self, int res, bool from_ring);
 /* Thread: home; any for a blocking one. Ends the request with `result` and calls its function. */
 void gaio_request_finish (GaioRequest *self);
 
+/* Thread: any, when the context has ended. To be called before the end of a request in a thread that
+ * may not be the home. */
+void gaio_request_leave_home (GaioRequest *self);
+
 /* Thread: home. The same from the loop, for when a callback must not run now. */
 void gaio_request_finish_later (GaioRequest *self, int result);
 
@@ -237,6 +243,16 @@ void gaio_request_move_to_threads (GaioRequest *self);
 
 /* Thread: home. Has the engine's cancel called once more, in the next turn. */
 void gaio_request_cancel_later (GaioRequest *self);
+
+/* Has the context wait for it, before an engine has it and it is counted. */
+static inline void
+gaio_request_hold_work (GaioRequest *self)
+{
+  if (self->holds_work)
+    return;
+  self->holds_work = true;
+  gaio_context_begin_work (self->file->context);
+}
 
 static inline bool
 gaio_request_is_idle (GaioRequest *self)

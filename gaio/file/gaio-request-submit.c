@@ -144,6 +144,7 @@ arm (GaioRequest *self, GaioRequestKind kind, const char *caller)
   self->moved = 0;
   self->settled = false;
   self->counted = false;
+  self->holds_work = false;
   self->timed_out = false;
   if (G_UNLIKELY (self->file->direct != NULL))
     gaio_direct_arm (self, self->file->direct);
@@ -171,21 +172,27 @@ launch_inline (GaioRequest *self)
 {
   GaioFile *file = self->file;
 
-  if (G_UNLIKELY (!gaio_file_begin_use (file) && self->kind != GAIO_REQUEST_OPEN))
+  bool open;
+
+  self->by_home = !self->blocking && gaio_request_is_home (self);
+  open = self->by_home ? gaio_file_begin_home_use (file) : gaio_file_begin_use (file);
+  if (G_UNLIKELY (!open && self->kind != GAIO_REQUEST_OPEN))
     fail (self, -EBADF, GAIO_REQUEST_FAILED_CLOSED);
-  if (self->blocking)
+  if (G_UNLIKELY (self->blocking))
     {
       run_here (self);
       return;
     }
-  gaio_context_begin_work (file->context);
   /* The ring and the pool's threads are the parent's. */
   if (is_after_fork (file))
     fail (self, -EIO, GAIO_REQUEST_FAILED_FORKED);
-  if (G_LIKELY (!self->settled && gaio_request_is_home (self)))
+  if (G_LIKELY (self->by_home && !self->settled))
     begin (self);
   else
-    gaio_bh_node_schedule (&self->node, file->queue);
+    {
+      gaio_request_hold_work (self);
+      gaio_bh_node_schedule (&self->node, file->queue);
+    }
 }
 
 static void
@@ -235,7 +242,8 @@ gaio_request_close (GaioRequest *self)
 
   if (!arm (self, GAIO_REQUEST_CLOSE, G_STRFUNC))
     return;
-  gaio_context_begin_work (file->context);
+  gaio_request_hold_work (self);
+  self->by_home = false; /* it is no user of the file */
   /* In a child a blocking one can do it, unless the parent's operations are counted. */
   if (is_after_fork (file) &&
       (!self->blocking || (atomic_load (&file->uses) & ~GAIO_FILE_CLOSING) != 0))

@@ -145,6 +145,7 @@ gaio_request_follow (GaioRequest *self)
     place = &(*place)->next_follower;
   *place = self;
   self->next_follower = NULL;
+  gaio_request_hold_work (self);
   self->after = after; /* while it is in the list it keeps it */
   atomic_store_explicit (&self->state, GAIO_REQUEST_CHAINED, memory_order_relaxed);
   return true;

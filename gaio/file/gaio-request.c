@@ -214,7 +214,7 @@ finish_blocking (GaioRequest *self)
   count_blocking (self);
   if (self->kind != GAIO_REQUEST_CLOSE)
     gaio_file_end_use (self->file);
-  if (self->kind == GAIO_REQUEST_CLOSE)
+  else
     {
       gaio_context_end_work (self->file->context);
       gaio_context_notify (self->file->context);
@@ -224,7 +224,6 @@ finish_blocking (GaioRequest *self)
     self->func (self, self->user_data);
   gaio_request_unref (self);
 }
-
 
 void
 gaio_request_finish (GaioRequest *self)
@@ -247,9 +246,12 @@ gaio_request_finish (GaioRequest *self)
     gaio_request_stop_timeout (self);
   if (G_LIKELY (self->counted))
     count_end (self);
-  if (self->kind != GAIO_REQUEST_CLOSE)
+  if (G_LIKELY (self->by_home))
+    gaio_file_end_home_use (self->file);
+  else if (self->kind != GAIO_REQUEST_CLOSE)
     gaio_file_end_use (self->file);
-  gaio_context_end_work (context);
+  if (G_UNLIKELY (self->holds_work))
+    gaio_context_end_work (context);
 
   if (G_UNLIKELY (self->followers != NULL))
     gaio_request_release_followers (self);
@@ -265,6 +267,21 @@ gaio_request_finish (GaioRequest *self)
     return;
   atomic_compare_exchange_strong (&self->state, &ended, GAIO_REQUEST_IDLE);
   gaio_request_unref (self);
+}
+
+void
+gaio_request_leave_home (GaioRequest *self)
+{
+  GaioFile *file = self->file;
+
+  if (gaio_request_is_home (self))
+    return;
+  /* Several threads may find out at once. */
+  g_mutex_lock (&file->lock);
+  if (self->by_home && --file->home_uses > 0)
+    gaio_file_begin_use (file);
+  self->by_home = false;
+  g_mutex_unlock (&file->lock);
 }
 
 void
@@ -294,6 +311,8 @@ arrive (GaioBhNode *node, bool closing)
   /* Also for what the callback of one that is settled will submit. */
   if (!closing)
     gaio_engine_refresh (self->file);
+  else
+    gaio_request_leave_home (self);
   if (self->after != NULL && !closing && gaio_request_follow (self))
     return false;
   if (!self->settled && self->kind == GAIO_REQUEST_CLOSE && closing)

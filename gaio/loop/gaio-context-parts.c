@@ -89,6 +89,17 @@ gaio_context_end_work (GaioContext *self)
   atomic_fetch_sub_explicit (&gaio_context_get_core (self)->work, 1, memory_order_relaxed);
 }
 
+bool
+gaio_context_has_work (GaioContext *self)
+{
+  GaioCore *core = gaio_context_get_core (self);
+  GaioIoStats *io = &core->counters.io;
+
+  return atomic_load (&core->work) > 0 ||
+         atomic_load_explicit (&io->submitted, memory_order_relaxed) !=
+             atomic_load_explicit (&io->ended, memory_order_relaxed);
+}
+
 void
 gaio_context_leave (GaioContext *self)
 {
@@ -103,7 +114,7 @@ gaio_context_leave (GaioContext *self)
 void
 gaio_context_drain (GaioContext *self)
 {
-  while (atomic_load (&gaio_context_get_core (self)->work) > 0)
+  while (gaio_context_has_work (self))
     gaio_context_poll (self, TRUE);
 }
 

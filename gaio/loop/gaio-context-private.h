@@ -27,6 +27,10 @@ GaioRing *gaio_context_get_ring (GaioContext *self);
 void gaio_context_begin_work (GaioContext *self);
 void gaio_context_end_work (GaioContext *self);
 
+/* Thread: home. Whether any is begun. File requests that are counted as submitted are work, too,
+ * without these calls: they are so many that the cost would show. */
+bool gaio_context_has_work (GaioContext *self);
+
 /* Thread: home. */
 void gaio_context_drain (GaioContext *self);
 

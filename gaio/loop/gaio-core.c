@@ -275,12 +275,19 @@ note_dispatch_time (Core *core, gint64 begin_ns)
   core->longest_dispatch_ns = MAX (core->longest_dispatch_ns, duration_ns);
 }
 
+static guint64
+count_ended (Core *core)
+{
+  return atomic_load (&core->work_ended) +
+         atomic_load_explicit (&core->counters.io.ended, memory_order_relaxed);
+}
+
 /* After a wait. Returns whether anything happened that is not the loop's own affair. What is left
  * when the slice is over is ready in the next turn; NULL is a slice without end. */
 static bool
 dispatch (Core *core, guint groups, GaioSlice *slice)
 {
-  guint work_ended = atomic_load (&core->work_ended);
+  guint64 ended = count_ended (core);
   gint64 begin_ns =
       G_UNLIKELY (core->times_dispatch) ? gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) : 0;
   bool progress = false;
@@ -299,7 +306,7 @@ dispatch (Core *core, guint groups, GaioSlice *slice)
   progress |= gaio_timer_heap_run (core->timers, slice);
   if (G_UNLIKELY (begin_ns != 0))
     note_dispatch_time (core, begin_ns);
-  return progress || work_ended != atomic_load (&core->work_ended);
+  return progress || ended != count_ended (core);
 }
 
 /* The driver by a foreign loop */

@@ -133,10 +133,9 @@ take_main_context (gpointer user_data)
 static void
 run_main_context (Shared *self)
 {
-  GaioCore *core = gaio_context_get_core (self->context);
   GMainContext *main_context = atomic_load (&self->main_context);
 
-  while (atomic_load (&self->running) || atomic_load (&core->work) > 0)
+  while (atomic_load (&self->running) || gaio_context_has_work (self->context))
     g_main_context_iteration (main_context, TRUE);
   /* Not until the first that finds nothing: GLib does nothing either in one whose descriptors have
    * changed, as they do when a context begins to drive. */
