@@ -223,10 +223,14 @@ print_row (const Row *row, const Row *reference)
     printf ("  %-30s not available here\n", self->name);
   else
     {
-      printf ("  %-30s %9.0f /s  +-%2.0f %%  %8.2f us cpu", self->name, row->rate,
-              row->spread * 100, row->cpu);
+      g_autofree char *cpu = row->cpu > 0 ? g_strdup_printf ("%.2f", row->cpu) : g_strdup ("?");
+
+      printf ("  %-30s %9.0f /s  +-%3.0f %%  %8s us cpu", self->name, row->rate, row->spread * 100,
+              cpu);
       if (reference->available)
-        printf ("  %7.3f  %7.2f", row->rate / reference->rate, row->cpu / reference->cpu);
+        printf ("  %7.3f", row->rate / reference->rate);
+      if (reference->available && row->cpu > 0)
+        printf ("  %7.2f", row->cpu / reference->cpu);
       printf ("\n");
     }
 }

@@ -33,7 +33,7 @@ extern int bench_to_end;
 typedef struct
 {
   double rate; /* operations a second */
-  double cpu;  /* microseconds of all processors for each */
+  double cpu;  /* microseconds of all processors for each; 0: not known */
 } BenchIoSample;
 
 /* Does all that is left. FALSE: it cannot be had here, or has failed. Who does not know better

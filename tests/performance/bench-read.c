@@ -11,7 +11,7 @@
 
 #define RAW "raw io_uring, same flags"
 #define SOURCE "the smallest GSource"
-#define SOURCE_TASK "the smallest GSource, GTask"
+#define SOURCE_TASK "a GSource with a GTask each"
 #define POLL "gaio request, poll"
 #define MAIN_CONTEXT "gaio request, GMainContext"
 #define DRIVEN "gaio request, driven"

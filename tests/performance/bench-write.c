@@ -21,7 +21,7 @@ main (int argc, char **argv)
   const BenchIoContestant contestants[] = {
     { RAW, bench_run_raw_same },
     { "raw io_uring, no flags", bench_run_raw_plain },
-    { "the smallest GSource, GTask", bench_run_source_task },
+    { "a GSource with a GTask each", bench_run_source_task },
     { POLL, bench_run_gaio_poll },
     { "gaio request, GMainContext", bench_run_gaio_source },
     { "gaio request, driven", bench_run_gaio_driven },
