@@ -71,9 +71,20 @@ fault_was_in_ring (void)
   return atomic_load (&plan.in_ring);
 }
 
+/* Half of one transfer has been done. */
+static int
+decide_second_half (int number)
+{
+  if (plan.persistent)
+    return ENOSPC;
+  return number == plan.at + 1 ? EAGAIN : 0;
+}
+
 int
 fault_decide (int fd, const char *path, FaultPlace place, bool in_ring)
 {
+  bool moves = place == FAULT_AT_READ || place == FAULT_AT_WRITE;
+  int fault = plan.fault;
   int number;
 
   if (!atomic_load (&plan.armed))
@@ -81,13 +92,17 @@ fault_decide (int fd, const char *path, FaultPlace place, bool in_ring)
   if (path != NULL ? strcmp (path, plan.path) != 0 : fd < 0 || fd != atomic_load (&plan.fd))
     return 0;
   number = atomic_fetch_add (&plan.seen, 1);
-  if (plan.at < 0 || (plan.persistent ? number < plan.at : number != plan.at))
+  if (plan.at < 0 || number < plan.at)
     return 0;
-  if (plan.fault < 0 && place != FAULT_AT_READ && place != FAULT_AT_WRITE)
+  if (fault == FAULT_HALF_WAY && atomic_load (&plan.hits) > 0)
+    fault = decide_second_half (number);
+  else if ((number > plan.at && !plan.persistent) || (fault < 0 && !moves))
+    return 0;
+  if (fault == 0)
     return 0;
   atomic_store (&plan.in_ring, in_ring);
   atomic_fetch_add (&plan.hits, 1);
-  return plan.fault;
+  return fault == FAULT_HALF_WAY ? FAULT_SHORT : fault;
 }
 
 /* The rest are the calls. */

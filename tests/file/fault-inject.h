@@ -10,9 +10,11 @@
 
 #include <glib.h>
 
-/* Beside the errnos: half of it, and nothing, of a transfer. */
+/* Beside the errnos: half of it, and nothing, of a transfer; or half of it, and then, once EAGAIN,
+ * or when it is persistent ENOSPC for ever. */
 #define FAULT_SHORT (-1)
 #define FAULT_ZERO (-2)
+#define FAULT_HALF_WAY (-3)
 
 typedef enum
 {

@@ -28,13 +28,13 @@ file_model_clear (FileModel *self)
 }
 
 bool
-file_model_reserve (FileModel *self, FileModelPart *part)
+file_model_reserve (FileModel *self, FileModelPart *part, const FileModelPart *beside)
 {
   for (guint i = 0; i < self->parts->len; i++)
     {
       FileModelPart *other = self->parts->pdata[i];
 
-      if ((part->exclusive || other->exclusive) && part->begin < other->end &&
+      if (other != beside && (part->exclusive || other->exclusive) && part->begin < other->end &&
           other->begin < part->end)
         return false;
     }

@@ -29,8 +29,9 @@ typedef struct
 void file_model_init (FileModel *self);
 void file_model_clear (FileModel *self);
 
-/* Whether `part` can be had beside those that are; it then stays until the release. */
-bool file_model_reserve (FileModel *self, FileModelPart *part);
+/* Whether `part` can be had beside those that are, but for `beside`, which it may overlap; it then
+ * stays until the release. */
+bool file_model_reserve (FileModel *self, FileModelPart *part, const FileModelPart *beside);
 void file_model_release (FileModel *self, FileModelPart *part);
 
 void file_model_write (FileModel *self, gsize offset, gconstpointer data, gsize length);

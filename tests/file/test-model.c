@@ -13,6 +13,10 @@
  * seed's; GAIO_TEST_OPERATIONS is how many there are for each case. With `-m thorough` there are a
  * million in all. A failure prints the last operations and keeps the file. */
 
+#include <linux/falloc.h>
+
+#include <gaio/file/gaio-request-private.h>
+
 #include "file-model.h"
 #include "file-mount.h"
 #include "file-test.h"
@@ -35,6 +39,13 @@ typedef enum
   TRUNCATE,
   SYNC,
   QUERY,
+  READV,
+  APPEND,
+  ALLOCATE,
+  PUNCH,
+  ZERO,
+  COPY,
+  ADVISE,
   N_KINDS,
 } Kind;
 
@@ -47,12 +58,15 @@ typedef enum
   N_WAYS,
 } Way;
 
-static const char *const kind_names[] = { "read", "write", "writev", "truncate", "sync", "query" };
+static const char *const kind_names[] = {
+  "read",   "write",    "writev", "truncate", "sync", "query",  "readv",
+  "append", "allocate", "punch",  "zero",     "copy", "advise",
+};
 static const char *const way_names[] = { "request", "foreign request", "task", "blocking call" };
 
 /* How often, of 100; the rest are reads. */
-static const int kind_shares[] = { 0, 26, 10, 6, 1, 6 };
-static const int way_shares[] = { 0, 12, 20, 8 };
+static const int kind_shares[N_KINDS] = { 0, 20, 9, 5, 1, 5, 6, 3, 2, 3, 3, 5, 2 };
+static const int way_shares[N_WAYS] = { 0, 12, 20, 8 };
 
 typedef struct
 {
@@ -100,14 +114,19 @@ typedef struct _Op
   Way way;
   goffset offset; /* of a truncation the new length */
   gsize length;
+  goffset target; /* of a copy */
   GBytes *bytes;
   GBytes *chunks[MAX_CHUNKS];
   gsize n_chunks;
   FileModelPart part;
+  FileModelPart source; /* of a copy */
+  struct _Op *before;   /* what it comes after, if anything */
+  guint8 *buffer;       /* of a readv */
   GaioFile *file;
   GaioRequest *request;
   GCancellable *cancellable;
-  bool may_stop;       /* somebody has cancelled it */
+  bool may_stop; /* somebody has cancelled it, or what it comes after */
+  bool may_time_out;
   int foreign_cancels; /* atomic: on their way, for this operation or an earlier one */
 
   /* the end */
@@ -264,50 +283,118 @@ cut_into_chunks (Run *self, Op *op)
     }
 }
 
+static bool
+is_write (Kind kind)
+{
+  return kind == WRITE || kind == WRITEV || kind == APPEND || kind == COPY;
+}
+
+static bool
+has_task (Kind kind)
+{
+  return kind <= QUERY && kind != WRITEV;
+}
+
+/* Which part of the file the operation needs. */
+static FileModelPart
+part_of (Run *self, Op *op)
+{
+  gint64 size = (gint64) self->model.size;
+  gint64 begin = op->offset;
+  gint64 end = begin + (gint64) op->length;
+
+  switch (op->kind)
+    {
+    case READ:
+    case READV:
+      return (FileModelPart){ begin, end, false };
+    case TRUNCATE:
+    case APPEND:
+      return (FileModelPart){ MIN (begin, size), FOR_EVER, true };
+    case QUERY:
+      return (FileModelPart){ size, size + 1, false };
+    case SYNC:
+    case ADVISE:
+      return (FileModelPart){ 0, 0, false };
+    case COPY:
+      begin = op->target;
+      end = begin + (gint64) op->length;
+      break;
+    default:
+      break;
+    }
+  return (FileModelPart){ op->length > 0 ? MIN (begin, size) : begin, end, true };
+}
+
+/* It may have to come after one that is in flight, and then they may be in each other's way: all
+ * that either needs is reserved until the second has ended. */
+static void
+choose_before (Run *self, Op *op)
+{
+  Op *before = self->latest;
+
+  op->before = NULL;
+  if (before == NULL || before == op || !before->busy || below (self, 4) != 0)
+    return;
+  if (op->way != BY_REQUEST || before->way != BY_REQUEST || op->kind == COPY ||
+      before->kind == COPY)
+    return;
+  /* There may be no room behind the end by then. */
+  if (op->kind == APPEND && before->part.end > (gint64) self->model.size)
+    return;
+  op->before = before;
+  op->part.begin = MIN (op->part.begin, before->part.begin);
+  op->part.end = MAX (op->part.end, before->part.end);
+  op->part.exclusive = op->part.exclusive || before->part.exclusive;
+}
+
 /* What and where; false when it would be in the way of what is in flight. */
 static bool
 choose_operation (Run *self, Op *op)
 {
-  gint64 size = (gint64) self->model.size;
-
   self->aligned = self->direct && below (self, 3) == 0;
   op->kind = choose (self, kind_shares, N_KINDS);
   op->way = choose (self, way_shares, N_WAYS);
-  op->offset = (goffset) choose_offset (self);
+  if (!has_task (op->kind))
+    op->way &= 1;
+  else if (op->kind == QUERY)
+    op->way |= 2;
+  op->offset = op->kind == APPEND ? (goffset) self->model.size : (goffset) choose_offset (self);
+  op->target = (goffset) choose_offset (self);
   op->length = choose_length (self);
-  op->length = MIN (op->length, FILE_MODEL_MAX_BYTES - op->offset);
-  switch (op->kind)
-    {
-    case WRITEV:
-      /* Only requests have it. */
-      op->way &= 1;
-      G_GNUC_FALLTHROUGH;
-    case WRITE:
-      op->part = (FileModelPart){ MIN (op->offset, size), op->offset + op->length, true };
-      break;
-    case TRUNCATE:
-      op->part = (FileModelPart){ MIN (op->offset, size), FOR_EVER, true };
-      op->length = 0;
-      break;
-    case QUERY:
-      op->way = op->way % 2 == 0 ? BY_TASK : BY_BLOCKING_CALL;
-      op->part = (FileModelPart){ size, size + 1, false };
-      op->length = 0;
-      break;
-    case SYNC:
-      op->part = (FileModelPart){ 0, 0, false };
-      op->length = 0;
-      break;
-    default:
-      op->part = (FileModelPart){ op->offset, op->offset + op->length, false };
-      break;
-    }
-  if ((op->kind == WRITE || op->kind == WRITEV) && op->length == 0)
-    op->part.begin = op->part.end;
-  return file_model_reserve (&self->model, &op->part);
+  if (op->kind == TRUNCATE || op->kind == SYNC || op->kind == QUERY)
+    op->length = 0;
+  else if (op->length == 0 && op->kind >= APPEND)
+    return false;
+  if (op->offset + op->length > FILE_MODEL_MAX_BYTES ||
+      op->target + op->length > FILE_MODEL_MAX_BYTES)
+    return false;
+  op->part = part_of (self, op);
+  choose_before (self, op);
+  if (!file_model_reserve (&self->model, &op->part, op->before ? &op->before->part : NULL))
+    return false;
+  op->source = (FileModelPart){ op->offset, op->offset + op->length, false };
+  if (op->kind != COPY || file_model_reserve (&self->model, &op->source, NULL))
+    return true;
+  file_model_release (&self->model, &op->part);
+  return false;
 }
 
 /* ---- submitting, in each way ---- */
+
+/* Into three pieces, of which one may be empty. */
+static void
+submit_readv (Op *op)
+{
+  gsize first = op->length / 3 & ~(BLOCK_BYTES - 1);
+  const struct iovec iov[] = {
+    { op->buffer, first },
+    { op->buffer + first, first },
+    { op->buffer + 2 * first, op->length - 2 * first },
+  };
+
+  gaio_request_readv_into (op->request, op->offset, iov, G_N_ELEMENTS (iov));
+}
 
 static void
 submit_request (Op *op)
@@ -325,6 +412,29 @@ submit_request (Op *op)
       break;
     case TRUNCATE:
       gaio_request_truncate (op->request, op->offset);
+      break;
+    case READV:
+      submit_readv (op);
+      break;
+    case APPEND:
+      gaio_request_append (op->request, &op->bytes, 1);
+      break;
+    case ALLOCATE:
+      gaio_request_allocate (op->request, 0, op->offset, op->length);
+      break;
+    case PUNCH:
+      gaio_request_allocate (op->request, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, op->offset,
+                             op->length);
+      break;
+    case ZERO:
+      gaio_request_allocate (op->request, FALLOC_FL_ZERO_RANGE, op->offset, op->length);
+      break;
+    case COPY:
+      gaio_request_copy_range (op->request, op->offset, op->file, op->target, op->length);
+      break;
+    case ADVISE:
+      gaio_request_advise (op->request, op->number % 2 ? POSIX_FADV_DONTNEED : POSIX_FADV_WILLNEED,
+                           op->offset, op->length);
       break;
     default:
       gaio_request_sync (op->request, op->number % 2);
@@ -345,6 +455,8 @@ on_request_end (GaioRequest *request, gpointer user_data)
       else
         op->read = g_bytes_new_static (gaio_request_get_data (request, NULL), n);
     }
+  if (op->kind == READV)
+    op->read = g_bytes_new_static (op->buffer, n);
   op->n = (gssize) n;
   op_ended (op);
 }
@@ -475,6 +587,18 @@ run_errands (gpointer data)
     }
 }
 
+static void
+set_terms (Run *self, Op *op)
+{
+  static const int priorities[] = { G_PRIORITY_HIGH, G_PRIORITY_DEFAULT, G_PRIORITY_LOW };
+
+  op->may_time_out = below (self, 16) == 0;
+  gaio_request_set_timeout_ns (op->request, op->may_time_out ? 1 + below (self, 200000) : 0);
+  gaio_request_set_priority (op->request, priorities[below (self, G_N_ELEMENTS (priorities))]);
+  if (op->before != NULL)
+    gaio_request_set_after (op->request, op->before->request);
+}
+
 static bool
 submit (Run *self)
 {
@@ -489,6 +613,7 @@ submit (Run *self)
   op->busy = true;
   op->number = self->n_submitted++;
   op->may_stop = g_atomic_int_get (&op->foreign_cancels) > 0;
+  op->may_time_out = false;
   op->n = -1;
   op->size = -1;
   if (op->file != self->file)
@@ -498,8 +623,12 @@ submit (Run *self)
     }
   if (op->request == NULL)
     op->request = gaio_request_new (op->file, on_request_end, op, NULL);
-  if (op->kind == WRITE || op->kind == WRITEV)
+  if (is_write (op->kind) && op->kind != COPY)
     op->bytes = make_bytes (op->length, op->number);
+  if (op->kind == READV)
+    g_assert_cmpint (posix_memalign ((void **) &op->buffer, BLOCK_BYTES, op->length + 1), ==, 0);
+  if (op->way < BY_TASK)
+    set_terms (self, op);
   if (op->kind == WRITEV)
     cut_into_chunks (self, op);
   if (op->way >= BY_TASK && below (self, 2) == 0)
@@ -581,14 +710,22 @@ static void
 check_stopped (Run *self, Op *op)
 {
   bool cancelled = g_error_matches (op->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  bool timed_out = g_error_matches (op->error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
   bool closed = g_error_matches (op->error, G_IO_ERROR, G_IO_ERROR_CLOSED);
 
+  /* Not all file systems can. */
+  if (op->kind >= ALLOCATE && op->kind <= ZERO && gaio_error_get_errno (op->error) == EOPNOTSUPP)
+    return;
+
   /* What another thread was to submit may have come after the close. */
-  if (!(cancelled && op->may_stop) &&
+  if (!(cancelled && op->may_stop) && !(timed_out && op->may_time_out) &&
       !(closed && op->file != self->file && op->way % 2 != 0 && op->n <= 0))
     fail (self, "#%" G_GUINT64_FORMAT ": %s", op->number, op->error->message);
   self->n_stopped++;
-  if (op->bytes != NULL)
+  /* One that still waits for another has not begun, and the other may be writing there. */
+  if (op->before != NULL && op->n > 0)
+    fail (self, "#%" G_GUINT64_FORMAT " has not waited", op->number);
+  if (op->bytes != NULL && op->before == NULL)
     settle_stopped_write (self, op);
 }
 
@@ -614,25 +751,37 @@ check_done (Run *self, Op *op)
   switch (op->kind)
     {
     case READ:
+    case READV:
       {
         const guint8 *data = g_bytes_get_data (op->read, &n);
 
         if (n != readable)
           fail (self, "#%" G_GUINT64_FORMAT " read %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT,
                 op->number, n, readable);
-        compare (self, data, op->offset, n, kind_names[READ]);
-        if (op->way == BY_REQUEST && op->number % 16 == 0)
+        compare (self, data, op->offset, n, kind_names[op->kind]);
+        if (op->kind == READ && op->way == BY_REQUEST && op->number % 16 == 0)
           check_kept (self, op->read);
         break;
       }
     case WRITE:
     case WRITEV:
+    case APPEND:
+    case COPY:
       if (op->n != (gssize) op->length)
         fail (self, "#%" G_GUINT64_FORMAT " wrote %" G_GSSIZE_FORMAT, op->number, op->n);
       file_model_write (&self->model, op->offset, g_bytes_get_data (op->bytes, NULL), op->length);
       break;
     case TRUNCATE:
       file_model_truncate (&self->model, op->offset);
+      break;
+    case PUNCH:
+      file_model_zero (&self->model, op->offset, op->length);
+      break;
+    case ZERO:
+      file_model_zero (&self->model, op->offset, op->length);
+      G_GNUC_FALLTHROUGH;
+    case ALLOCATE:
+      file_model_truncate (&self->model, MAX (self->model.size, op->offset + op->length));
       break;
     case QUERY:
       if (op->size != (goffset) self->model.size)
@@ -641,6 +790,15 @@ check_done (Run *self, Op *op)
     default:
       break;
     }
+}
+
+/* A copy is a write of what is there. */
+static void
+become_write (Run *self, Op *op)
+{
+  op->length = file_model_readable (&self->model, op->offset, op->length);
+  op->bytes = g_bytes_new (self->model.data + op->offset, op->length);
+  op->offset = op->target;
 }
 
 static void
@@ -656,11 +814,26 @@ op_ended (Op *op)
       record->end = op->error == NULL ? "done" : "stopped";
       record->n = op->read != NULL ? g_bytes_get_size (op->read) : (gsize) MAX (op->n, 0);
     }
+  /* What it depends on has not changed meanwhile, but by what it came after. */
+  if (op->kind == APPEND)
+    op->offset = (goffset) self->model.size;
+  if (op->kind == COPY)
+    become_write (self, op);
   if (op->error == NULL)
     check_done (self, op);
   else
     check_stopped (self, op);
+  for (int i = 0; i < MAX_IN_FLIGHT && op->error != NULL; i++)
+    if (self->ops[i].before == op)
+      self->ops[i].may_stop = true;
+  for (int i = 0; i < MAX_IN_FLIGHT; i++)
+    if (self->ops[i].before == op)
+      self->ops[i].before = NULL;
+  op->before = NULL;
   file_model_release (&self->model, &op->part);
+  if (op->kind == COPY)
+    file_model_release (&self->model, &op->source);
+  g_clear_pointer (&op->buffer, free);
   g_clear_error (&op->error);
   g_clear_pointer (&op->bytes, g_bytes_unref);
   g_clear_pointer (&op->read, g_bytes_unref);
