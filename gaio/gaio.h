@@ -33,6 +33,7 @@
 #include <gaio/pool/gaio-thread-pool-jobs.h>
 
 #include <gaio/file/gaio-checksum.h>
+#include <gaio/file/gaio-enumerator.h>
 #include <gaio/file/gaio-file.h>
 #include <gaio/file/gaio-file-co.h>
 #include <gaio/file/gaio-file-io.h>

@@ -26,6 +26,7 @@ function _init() {
     // Arguments that may be left out, by the name of the function and their place.
     const defaults = {
         checksum: [undefined, undefined, null],
+        enumerate: [undefined, null, 0],
         make_directory: [undefined, false, 0o777],
         open: [undefined, 'r'],
         open_full: [undefined, undefined, 0o666],
@@ -172,7 +173,8 @@ function _init() {
     // Construction: an object that only a function of the library can make must not come into
     // being half.
 
-    for (const name of ['BottomHalf', 'EventNotifier', 'File', 'IOThread', 'MainLoop', 'Timer']) {
+    for (const name of ['BottomHalf', 'Enumerator', 'EventNotifier', 'File', 'IOThread', 'MainLoop',
+        'Timer']) {
         Gaio[name].prototype._init = function () {
             throw new TypeError(`Gaio: make a Gaio.${name} with one of its functions`);
         };
@@ -229,6 +231,31 @@ function _init() {
 
     Gaio.File.prototype[Symbol.asyncIterator] = function () {
         return this.chunks();
+    };
+
+    // Directories
+
+    const FILES_PER_BATCH = 256;
+
+    // The files one by one; while those of one batch are being used the next is read.
+    Gaio.Enumerator.prototype[Symbol.asyncIterator] = async function* () {
+        const cancellable = new Gio.Cancellable();
+        let batch = this.next_files(FILES_PER_BATCH);
+        try {
+            for (;;) {
+                const files = await batch;
+                if (files.length === 0)
+                    break;
+                batch = this.next_files(FILES_PER_BATCH, cancellable);
+                // Its error is for the one who reaches it; nobody may.
+                batch.catch(() => {});
+                yield* files;
+            }
+        } finally {
+            cancellable.cancel();
+            await batch.catch(() => {});
+        }
+        await this.close();
     };
 
     // Threads

@@ -9,7 +9,7 @@ import GLib from 'gi://GLib';
 
 import {assert, equal, run, test, thrown} from './tap.js';
 
-const ENOENT = 2, EEXIST = 17, ENOTEMPTY = 39;
+const ENOENT = 2, EBADF = 9, EBUSY = 16, EEXIST = 17, ENOTEMPTY = 39;
 
 const {SHA256} = GLib.ChecksumType;
 const {RECURSIVE} = Gaio.RemoveFlags;
@@ -75,6 +75,39 @@ test('checksum', async dir => {
     cancellable.cancel();
     const error = await thrown(() => Gaio.checksum(path, SHA256, cancellable));
     assert(error.matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED), `${error}`);
+});
+
+test('enumerate', async dir => {
+    const path = `${dir}/enumerate`;
+    await Gaio.make_directory(path);
+    for (let i = 0; i < 600; i++)
+        GLib.file_set_contents(`${path}/${i}`, 'x');
+    const names = new Set();
+    for await (const info of await Gaio.enumerate(path)) {
+        names.add(info.get_name());
+        equal(info.get_size(), 1);
+    }
+    equal(names.size, 600);
+
+    const enumerator = await Gaio.enumerate(path, 'standard::name');
+    equal((await enumerator.next_files(10)).length, 10);
+    const pending = enumerator.next_files(10);
+    await checkErrno(() => enumerator.next_files(10), EBUSY);
+    await pending;
+    await enumerator.close();
+    await checkErrno(() => enumerator.next_files(10), EBADF);
+
+    const other = Gaio.enumerate_sync(path);
+    equal(other.next_files_sync(1000).length, 600);
+    equal(other.next_files_sync(1000).length, 0);
+    equal(other.close_sync(), true);
+
+    // Left in the midst.
+    for await (const info of await Gaio.enumerate(path)) {
+        equal(info.get_size(), 1);
+        break;
+    }
+    assert(await thrown(() => new Gaio.Enumerator()) instanceof TypeError);
 });
 
 run();

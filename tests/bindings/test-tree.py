@@ -11,7 +11,7 @@ import shutil
 import tempfile
 
 from common import Case, Gaio, settle
-from gi.repository import GLib
+from gi.repository import Gio, GLib
 import tap
 
 ODD_NAME = b"odd-\xff\xfe"
@@ -104,6 +104,46 @@ class TreeTest(Case):
                 await waiting
 
         asyncio.run(main())
+
+    def test_enumerate(self):
+        async def main():
+            for i in range(600):
+                self.touch(f"{i}")
+            self.touch(ODD_NAME)
+            expected = sorted([f"{i}" for i in range(600)] + [os.fsdecode(ODD_NAME)])
+            names = []
+            async for info in await Gaio.enumerate(self.tree):
+                names.append(info.get_name())
+                self.assertEqual(info.get_size(), 0)
+            self.assertEqual(sorted(names), expected)
+
+            async with await Gaio.enumerate(self.tree, "standard::name") as enumerator:
+                self.assertEqual(len(await enumerator.next_files(10)), 10)
+                pending = enumerator.next_files(10)
+                with self.assertRaises(OSError) as raised:
+                    await enumerator.next_files(10)
+                self.assert_errno(raised.exception, errno.EBUSY)
+                self.assertEqual(len(await pending), 10)
+            with self.assertRaises(OSError) as raised:
+                await enumerator.next_files(10)
+            self.assert_errno(raised.exception, errno.EBADF)
+
+            with Gaio.enumerate_sync(self.tree, "standard::name",
+                                     Gio.FileQueryInfoFlags.NOFOLLOW_SYMLINKS) as enumerator:
+                self.assertEqual(len(enumerator.next_files_sync(1000)), 601)
+                self.assertEqual(enumerator.next_files_sync(1000), [])
+
+            # Left in the midst.
+            async for info in await Gaio.enumerate(self.tree):
+                break
+            with self.assertRaises(NotADirectoryError):
+                await Gaio.enumerate(self.at("1"))
+            with self.assertRaises(TypeError):
+                Gaio.Enumerator()
+            self.assertEqual(list(enumerate("a")), [(0, "a")])
+
+        asyncio.run(main())
+        settle()
 
 
 if __name__ == "__main__":

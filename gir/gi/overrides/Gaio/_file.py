@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: the gaio authors
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-"""What a Gaio.File has in Python besides its operations."""
+"""What a Gaio.File and a Gaio.Enumerator have in Python besides their operations."""
 
 import collections
 
@@ -72,7 +72,28 @@ def __aiter__(self):
     return self.chunks()
 
 
+_FILES_PER_BATCH = 256
+
+
+async def _each_file(self):
+    """Yields the files of a directory; while those of one batch are being used the next is read."""
+    batch = self.next_files(_FILES_PER_BATCH)
+    try:
+        while files := await batch:
+            batch = self.next_files(_FILES_PER_BATCH)
+            for info in files:
+                yield info
+    finally:
+        # Nobody will ask for it, nor for its error.
+        if not batch.cancel() and not batch.cancelled():
+            batch.exception()
+    await self.close()
+
+
 def adapt():
+    for function in (__aenter__, __aexit__, __enter__, __exit__):
+        setattr(_Gaio.Enumerator, function.__name__, function)
+    _Gaio.Enumerator.__aiter__ = _each_file
     for function in (__aenter__, __aexit__, __enter__, __exit__, chunks, __aiter__):
         setattr(_Gaio.File, function.__name__, function)
         function.__qualname__ = f"File.{function.__name__}"
