@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Direct I/O: what a file opened with O_DIRECT has besides, and what its requests do about it. See
- * gaio-file-direct.c for the alignment and the transfers, gaio-direct-claim.c for who may write
- * when. */
+ * gaio-file-direct.c for the alignment, gaio-direct-transfer.c for what is not aligned, and
+ * gaio-direct-claim.c for who may write when. */
 
 #pragma once
 
@@ -90,6 +90,12 @@ gaio_direct_is_in_effect (GaioFile *file)
 
 /* Thread: any that may wait. The same, whatever it takes. */
 guint gaio_direct_find_alignment (GaioFile *file);
+
+/* Thread: any. The kernel has refused what is aligned to `refused`: demand more. */
+void gaio_direct_raise_alignment (GaioFile *file, guint refused);
+
+/* Thread: any. Goes on without direct I/O for good; `reason` is static. */
+void gaio_direct_give_up (GaioFile *file, const char *reason);
 
 /* Thread: any. Makes a read into the request's own memory one of whole blocks; and takes the
  * result of such a read back to what was wanted. */

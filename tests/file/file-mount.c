@@ -39,10 +39,14 @@ file_mount_init (void)
 
 /* -1 with errno. */
 static int
-attach_to_loop_device (int image)
+attach_to_loop_device (int image, guint sector_bytes)
 {
   int control = open ("/dev/loop-control", O_RDWR | O_CLOEXEC);
-  struct loop_config config = { .fd = image, .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+  struct loop_config config = {
+    .fd = image,
+    .block_size = sector_bytes,
+    .info.lo_flags = LO_FLAGS_AUTOCLEAR,
+  };
   int device = -1;
 
   if (control < 0)
@@ -94,22 +98,26 @@ make_file_system (const char *type, const char *image, char **why)
 }
 
 static gboolean
-mount_image (const char *type, const char *directory, const char *dir, char **why)
+mount_image (const char *type,
+             const char *directory,
+             guint sector_bytes,
+             const char *dir,
+             char **why)
 {
   g_autofree char *path = g_build_filename (directory, "gaio-image-XXXXXX", NULL);
   int image = mkostemp (path, O_CLOEXEC);
   gboolean ok = FALSE;
   int device = -1;
 
-  if (image >= 0 && ftruncate (image, IMAGE_BYTES) == 0 && make_file_system (type, path, why))
+  if (image >= 0 && ftruncate (image, IMAGE_BYTES) == 0)
+    device = attach_to_loop_device (image, sector_bytes);
+  if (device >= 0)
     {
-      g_autofree char *link = NULL;
-      g_autofree char *name = NULL;
+      g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", device);
+      g_autofree char *name = g_file_read_link (link, NULL);
 
-      device = attach_to_loop_device (image);
-      link = g_strdup_printf ("/proc/self/fd/%d", device);
-      name = device < 0 ? NULL : g_file_read_link (link, NULL);
-      ok = name != NULL && mount (name, dir, type, 0, NULL) == 0;
+      ok = name != NULL && make_file_system (type, name, why) &&
+           mount (name, dir, type, 0, NULL) == 0;
     }
   if (!ok && *why == NULL)
     *why = g_strdup_printf ("no %s can be mounted: %s", type, g_strerror (errno));
@@ -134,8 +142,8 @@ mount_tmpfs (const char *dir, guint64 room, char **why)
   return FALSE;
 }
 
-FileMount *
-file_mount_new (const char *type, guint64 room, char **why)
+static FileMount *
+new_mount (const char *type, guint64 room, guint sector_bytes, char **why)
 {
   g_autoptr (FileMount) self = g_new0 (FileMount, 1);
   gboolean ok;
@@ -150,13 +158,26 @@ file_mount_new (const char *type, guint64 room, char **why)
   if (strcmp (type, "tmpfs") == 0)
     ok = mount_tmpfs (self->dir, room, why);
   else if (room == 0)
-    ok = mount_image (type, g_get_tmp_dir (), self->dir, why);
+    ok = mount_image (type, g_get_tmp_dir (), sector_bytes, self->dir, why);
   else
     {
       self->store = g_dir_make_tmp ("gaio-store-XXXXXX", NULL);
-      ok = mount_tmpfs (self->store, room, why) && mount_image (type, self->store, self->dir, why);
+      ok = mount_tmpfs (self->store, room, why) &&
+           mount_image (type, self->store, sector_bytes, self->dir, why);
     }
   return ok ? g_steal_pointer (&self) : NULL;
+}
+
+FileMount *
+file_mount_new (const char *type, guint64 room, char **why)
+{
+  return new_mount (type, room, 512, why);
+}
+
+FileMount *
+file_mount_new_on_sectors (const char *type, guint sector_bytes, char **why)
+{
+  return new_mount (type, 0, sector_bytes, why);
 }
 
 static void

@@ -23,6 +23,9 @@ typedef struct
  * as there is. NULL, with the reason in `why`, when that cannot be done here. */
 FileMount *file_mount_new (const char *type, guint64 room, char **why);
 
+/* The same in an image with sectors of this size, and room for what it promises. */
+FileMount *file_mount_new_on_sectors (const char *type, guint sector_bytes, char **why);
+
 void file_mount_free (FileMount *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FileMount, file_mount_free)
