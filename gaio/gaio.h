@@ -35,6 +35,7 @@
 #include <gaio/file/gaio-checksum.h>
 #include <gaio/file/gaio-enumerator.h>
 #include <gaio/file/gaio-file.h>
+#include <gaio/file/gaio-batch.h>
 #include <gaio/file/gaio-file-co.h>
 #include <gaio/file/gaio-file-io.h>
 #include <gaio/file/gaio-file-open.h>

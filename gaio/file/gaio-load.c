@@ -22,13 +22,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <gaio/base/gaio-error-private.h>
 #include <gaio/file/gaio-file-open.h>
 #include <gaio/file/gaio-file-task-private.h>
 #include <gaio/file/gaio-load.h>
+#include <gaio/file/gaio-memory-private.h>
 
 /* A read of this size is copied in the time that it takes to have a thread do it. */
 #define FIRST_BYTES ((gsize) 64 * 1024)
@@ -40,11 +40,6 @@
 
 /* Room behind the file's size, so that the last read comes short. */
 #define SLACK_BYTES ((gsize) 4096)
-
-/* From here on the kernel is asked for large pages: to touch memory for the first time costs as
- * much as to copy into it. */
-#define HUGE_MIN_BYTES ((gsize) 4 * 1024 * 1024)
-#define HUGE_PAGE_BYTES ((gsize) 2 * 1024 * 1024)
 
 /* A buffer is cut when more than this part of it is unused. */
 #define WASTE_DIVISOR 8
@@ -88,19 +83,6 @@ static void on_end (GaioRequest *request, gpointer user_data);
 static void on_chunk_end (GaioRequest *request, gpointer user_data);
 
 /* Memory */
-
-static guint8 *
-allocate (gsize size)
-{
-  bool huge = size >= HUGE_MIN_BYTES;
-  void *memory = NULL;
-
-  if (posix_memalign (&memory, huge ? HUGE_PAGE_BYTES : 4096, size) != 0)
-    return NULL;
-  if (huge)
-    madvise (memory, size & ~(HUGE_PAGE_BYTES - 1), MADV_HUGEPAGE); /* a wish */
-  return memory;
-}
 
 /* Doubles a buffer that is full; the first one for a file of unknown size holds what has been read
  * and as much again. */
@@ -266,7 +248,7 @@ read_rest (Load *self, gsize size)
 {
   gsize capacity = MAX (size + SLACK_BYTES, FIRST_BYTES * 2);
   gsize filled = self->filled;
-  guint8 *buffer = allocate (capacity);
+  guint8 *buffer = gaio_memory_allocate (capacity);
 
   if (buffer == NULL)
     {
@@ -548,7 +530,7 @@ gaio_load_bytes (const char *path, GCancellable *cancellable, GError **error)
   if (!gaio_request_get_result (request, NULL, error))
     return NULL;
   capacity = MAX (get_size (request->statx) + SLACK_BYTES, FIRST_BYTES);
-  buffer = allocate (capacity);
+  buffer = gaio_memory_allocate (capacity);
 
   while (buffer != NULL)
     {

@@ -66,6 +66,7 @@ struct _GaioRequest
   guint8 level;              /* how urgent it is, see gaio-request-queue.c */
   guint16 ioprio;            /* the same for the kernel; 0: as the process */
   bool blocking;             /* it runs in the thread that submits it, inside the submit */
+  bool within_use;           /* its maker has a use of the file while it may be submitted */
   GCancellable *cancellable; /* of a blocking one or of a task, or NULL */
 
   /* atomic */
@@ -156,6 +157,12 @@ void gaio_request_readv_into (GaioRequest *self,
                               goffset offset,
                               const struct iovec *iov,
                               gsize n_iov);
+
+/* Thread: any. Writes from several pieces of memory, likewise. */
+void gaio_request_writev_from (GaioRequest *self,
+                               goffset offset,
+                               const struct iovec *iov,
+                               gsize n_iov);
 
 /* Thread: any. A write behind the file's end, wherever that is by then. */
 void gaio_request_append (GaioRequest *self, GBytes *const *chunks, gsize n_chunks);

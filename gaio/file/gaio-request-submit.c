@@ -176,7 +176,7 @@ launch_inline (GaioRequest *self)
 
   self->by_home = !self->blocking && gaio_request_is_home (self);
   open = self->by_home ? gaio_file_begin_home_use (file) : gaio_file_begin_use (file);
-  if (G_UNLIKELY (!open && self->kind != GAIO_REQUEST_OPEN))
+  if (G_UNLIKELY (!open && self->kind != GAIO_REQUEST_OPEN && !self->within_use))
     fail (self, -EBADF, GAIO_REQUEST_FAILED_CLOSED);
   if (G_UNLIKELY (self->blocking))
     {
@@ -344,18 +344,34 @@ reserve_iov (GaioRequest *self, gsize n)
   self->first_iov = 0;
 }
 
-void
-gaio_request_readv_into (GaioRequest *self, goffset offset, const struct iovec *iov, gsize n_iov)
+/* A transfer of memory that stays the caller's. */
+static void
+submit_iov (GaioRequest *self, goffset offset, const struct iovec *iov, gsize n_iov)
 {
   gsize total = 0;
 
-  if (!arm (self, GAIO_REQUEST_READV, G_STRFUNC))
-    return;
   reserve_iov (self, n_iov);
   for (gsize i = 0; i < n_iov; i++)
     total = add_iov (self, total, iov[i].iov_base, iov[i].iov_len);
   check_range (self, offset, total);
   launch (self);
+}
+
+void
+gaio_request_readv_into (GaioRequest *self, goffset offset, const struct iovec *iov, gsize n_iov)
+{
+  if (!arm (self, GAIO_REQUEST_READV, G_STRFUNC))
+    return;
+  submit_iov (self, offset, iov, n_iov);
+}
+
+void
+gaio_request_writev_from (GaioRequest *self, goffset offset, const struct iovec *iov, gsize n_iov)
+{
+  if (!arm (self, GAIO_REQUEST_WRITE, G_STRFUNC))
+    return;
+  self->flags = 0;
+  submit_iov (self, offset, iov, n_iov);
 }
 
 void

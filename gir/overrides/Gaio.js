@@ -68,6 +68,18 @@ function _init() {
         }
     }
 
+    // The operations of a batch: one length may stand for all, and what is written comes in pairs.
+    function toBatch(name, args) {
+        if (name === 'read_batch') {
+            args[0] = Array.from(args[0]);
+            args[1] = typeof args[1] === 'number' ? [args[1]] : Array.from(args[1]);
+        } else {
+            const pairs = Array.from(args[0]);
+            args[0] = pairs.map(([offset]) => offset);
+            args[1] = pairs.map(([, data]) => toBytes(data));
+        }
+    }
+
     function withErrno(error) {
         if (error instanceof GLib.Error)
             error.errno = Gaio.error_get_errno(error);
@@ -92,6 +104,9 @@ function _init() {
         const last = args[given - 1];
         let cancellable = null;
 
+        if (name === 'write_batch')
+            count--; // they come in pairs
+
         if (given > count || (typeof last === 'object' && last instanceof Gio.Cancellable))
             cancellable = args.pop() ?? null;
         while (args.length < count && defaults[name]?.[args.length] !== undefined)
@@ -104,6 +119,8 @@ function _init() {
         if (place !== undefined)
             args[place] = toBytes(args[place]);
         convertPaths(name, args);
+        if (name === 'read_batch' || name === 'write_batch')
+            toBatch(name, args);
         return cancellable;
     }
 
@@ -173,8 +190,8 @@ function _init() {
     // Construction: an object that only a function of the library can make must not come into
     // being half.
 
-    for (const name of ['BottomHalf', 'Enumerator', 'EventNotifier', 'File', 'IOThread', 'MainLoop',
-        'Timer']) {
+    for (const name of ['Batch', 'BottomHalf', 'Enumerator', 'EventNotifier', 'File', 'IOThread',
+        'MainLoop', 'Timer']) {
         Gaio[name].prototype._init = function () {
             throw new TypeError(`Gaio: make a Gaio.${name} with one of its functions`);
         };
@@ -257,6 +274,51 @@ function _init() {
         }
         await this.close();
     };
+
+    // Batches: a sequence with one item for each operation. The library has all results in three
+    // arrays, which are fetched once, when first needed.
+
+    const results = new WeakMap();
+
+    function resultsOf(batch) {
+        let found = results.get(batch);
+        if (found === undefined) {
+            found = {
+                counts: batch.get_counts(),
+                starts: batch.get_starts(),
+                data: batch.is_read() ? batch.get_data().toArray() : null,
+            };
+            results.set(batch, found);
+        }
+        return found;
+    }
+
+    Object.defineProperty(Gaio.Batch.prototype, 'length', {
+        get() {
+            return this.get_n_operations();
+        },
+    });
+
+    // What an operation has read, as a view of the memory of all, or how many bytes it has written.
+    Gaio.Batch.prototype.at = function (index) {
+        const {counts, starts, data} = resultsOf(this);
+        if (index < 0)
+            index += counts.length;
+        const count = counts[index];
+        if (count === undefined)
+            return undefined;
+        if (count < 0)
+            throw withErrno(this.get_error(index));
+        return data === null ? count : data.subarray(starts[index], starts[index] + count);
+    };
+
+    Gaio.Batch.prototype[Symbol.iterator] = function* () {
+        const {length} = resultsOf(this).counts;
+        for (let i = 0; i < length; i++)
+            yield this.at(i);
+    };
+
+    Gaio.Batch.prototype.check = throwing('check', Gaio.Batch.prototype.check);
 
     // Threads
 

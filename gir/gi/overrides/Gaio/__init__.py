@@ -23,7 +23,7 @@ from gi._ossighelper import register_sigint_fallback, wakeup_on_signal
 from gi.module import get_introspection_module
 from gi.repository import GObject
 
-from . import _file, _operations
+from . import _batch, _file, _operations
 from ._glib import Future, Task, run, spawn
 
 _Gaio = get_introspection_module("Gaio")
@@ -141,3 +141,4 @@ _adapt_constructors()
 _adapt_main_loop()
 _Gaio.ThreadPool.run = _run_in_pool
 _file.adapt()
+_batch.adapt()

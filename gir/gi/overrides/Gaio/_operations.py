@@ -141,6 +141,18 @@ def to_path(path):
     return path
 
 
+def to_sequence(items):
+    return items if hasattr(items, "__len__") else list(items)
+
+
+def to_lengths(lengths):
+    return [lengths] if isinstance(lengths, int) else to_sequence(lengths)
+
+
+def to_glib_bytes_list(chunks):
+    return [to_glib_bytes(data) for data in chunks]
+
+
 # By the name of the argument.
 _DEFAULTS = {
     "attributes": "None",
@@ -156,7 +168,13 @@ _DEFAULTS = {
     "remove flags": "0",
     "scan_directory flags": "0",
 }
-_CONVERTERS = {"path": "to_path", "bytes": "to_glib_bytes"}
+_CONVERTERS = {
+    "bytes": "to_glib_bytes",
+    "chunks": "to_glib_bytes_list",
+    "lengths": "to_lengths",
+    "offsets": "to_sequence",
+    "path": "to_path",
+}
 
 _LAST = ["io_priority", "cancellable", "callback", "user_data"]
 
@@ -201,7 +219,7 @@ def make(name, start, raw_finish, blocking, owner):
 
     `owner` is the class that has them as methods, None for functions.
     """
-    names = [argument.get_name() for argument in start.get_arguments()]
+    names = _argument_names(start)
     if names[-len(_LAST):] != _LAST:
         return None
     names = names[:-len(_LAST)]
@@ -234,7 +252,10 @@ def make(name, start, raw_finish, blocking, owner):
         "raw_finish": raw_finish,
         "start": start,
         "to_glib_bytes": to_glib_bytes,
+        "to_glib_bytes_list": to_glib_bytes_list,
+        "to_lengths": to_lengths,
         "to_path": to_path,
+        "to_sequence": to_sequence,
     }
     exec(compile(source, f"<Gaio {name}>", "exec"), scope)
     functions = [scope[name]] + ([scope[f"{name}_sync"]] if blocking is not None else [])
@@ -257,6 +278,18 @@ def begin(finish, start, arguments, io_priority, cancellable):
         if not pump.reading:
             pump.read()
     return operation
+
+
+def _argument_names(function):
+    """What Python passes: the length of an array is not an argument there."""
+    arguments = function.get_arguments()
+    # PyGObject has changed the name.
+    get_type = "get_type_info" if hasattr(arguments[0], "get_type_info") else "get_type"
+    types = [getattr(argument, get_type)() for argument in arguments]
+    lengths = {of_array.get_array_length() for of_array in types
+               if of_array.get_tag_as_string() == "array"}
+    return [argument.get_name() for place, argument in enumerate(arguments)
+            if place not in lengths]
 
 
 def _returns_bytes(function):
