@@ -54,10 +54,11 @@ begin (GaioRequest *self)
     return;
   if (G_UNLIKELY (self->timeout_ns > 0))
     gaio_request_start_timeout (self);
-  if (G_UNLIKELY (self->claim != NULL) && !gaio_direct_enter (self))
-    return;
+  /* Before it waits for anything, so that the context knows of it. */
   if (G_LIKELY (!self->counted))
     count_begin (self);
+  if (G_UNLIKELY (self->claim != NULL) && !gaio_direct_enter (self))
+    return;
   atomic_store_explicit (&self->state, GAIO_REQUEST_RUNNING, memory_order_relaxed);
   self->engine = &gaio_engine_uring;
   if (G_LIKELY (file->engine->ring != NULL && gaio_engine_uring.submit (self) == 0))
