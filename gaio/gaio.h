@@ -33,6 +33,7 @@
 #include <gaio/pool/gaio-thread-pool-jobs.h>
 
 #include <gaio/file/gaio-checksum.h>
+#include <gaio/file/gaio-copy.h>
 #include <gaio/file/gaio-enumerator.h>
 #include <gaio/file/gaio-file.h>
 #include <gaio/file/gaio-batch.h>
@@ -43,6 +44,7 @@
 #include <gaio/file/gaio-file-space.h>
 #include <gaio/file/gaio-load.h>
 #include <gaio/file/gaio-make-directory.h>
+#include <gaio/file/gaio-move.h>
 #include <gaio/file/gaio-remove.h>
 #include <gaio/file/gaio-request.h>
 #include <gaio/file/gaio-save.h>

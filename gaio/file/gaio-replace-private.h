@@ -26,7 +26,8 @@ typedef struct
     .dir_fd = -1, .sync_fd = -1, .fd = -1                                                          \
   }
 
-/* `target` is the name to take, and `path` when that is NULL; `sync` whether commit shall make it durable. */
+/* `target` is the name to take, and `path` when that is NULL; `sync` whether commit shall make it
+ * durable. */
 bool gaio_replace_begin (
     GaioReplace *self, GaioWork *work, const char *target, bool sync, GError **error);
 

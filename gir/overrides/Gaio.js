@@ -26,8 +26,10 @@ function _init() {
     // Arguments that may be left out, by the name of the function and their place.
     const defaults = {
         checksum: [undefined, undefined, null],
+        copy: [undefined, undefined, 0, null],
         enumerate: [undefined, null, 0],
         make_directory: [undefined, false, 0o777],
+        move: [undefined, undefined, 0, null],
         open: [undefined, 'r'],
         open_full: [undefined, undefined, 0o666],
         open_gfile: [undefined, undefined, 0o666],

@@ -163,17 +163,21 @@ _DEFAULTS = {
     "progress": "None",
     "with_parents": "False",
     # Of one function.
+    "copy flags": "0",
     "enumerate flags": "0",
     "make_directory permissions": "0o777",
+    "move flags": "0",
     "remove flags": "0",
     "scan_directory flags": "0",
 }
 _CONVERTERS = {
     "bytes": "to_glib_bytes",
     "chunks": "to_glib_bytes_list",
+    "destination": "to_path",
     "lengths": "to_lengths",
     "offsets": "to_sequence",
     "path": "to_path",
+    "source": "to_path",
 }
 
 _LAST = ["io_priority", "cancellable", "callback", "user_data"]
@@ -235,7 +239,7 @@ def make(name, start, raw_finish, blocking, owner):
         arguments="".join(f"{argument}, " for argument in self + names),
         conversions="\n".join(f"    {argument} = {_CONVERTERS[argument]}({argument})"
                               for argument in converted),
-        where=next((argument for argument in ("path", "file") if argument in names),
+        where=next((argument for argument in ("path", "file", "source") if argument in names),
                    "self" if self else "None"),
         finish_arguments="source, " if self else "",
         value="value.get_data() or b''" if _returns_bytes(raw_finish) else "value",
