@@ -38,8 +38,11 @@
 #include <gaio/file/gaio-file.h>
 #include <gaio/file/gaio-batch.h>
 #include <gaio/file/gaio-file-co.h>
+#include <gaio/file/gaio-file-input-stream.h>
 #include <gaio/file/gaio-file-io.h>
+#include <gaio/file/gaio-file-io-stream.h>
 #include <gaio/file/gaio-file-open.h>
+#include <gaio/file/gaio-file-output-stream.h>
 #include <gaio/file/gaio-file-query.h>
 #include <gaio/file/gaio-file-space.h>
 #include <gaio/file/gaio-load.h>

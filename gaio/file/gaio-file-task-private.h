@@ -35,3 +35,9 @@ void gaio_file_task_fail (GTask *task, GaioContext *context, GError *error);
  * runs that, else from a source of it; then notify (data). The latter alone when the context goes
  * first. */
 void gaio_file_task_deliver (GTask *task, GSourceFunc func, gpointer data, GDestroyNotify notify);
+
+/* The same, but never here. */
+void gaio_file_task_deliver_later (GTask *task,
+                                   GSourceFunc func,
+                                   gpointer data,
+                                   GDestroyNotify notify);

@@ -196,24 +196,32 @@ gaio_file_task_fail (GTask *task, GaioContext *context, GError *error)
 }
 
 void
-gaio_file_task_deliver (GTask *task, GSourceFunc func, gpointer data, GDestroyNotify notify)
+gaio_file_task_deliver_later (GTask *task,
+                              GSourceFunc func,
+                              gpointer data,
+                              GDestroyNotify notify)
 {
   GMainContext *main_context = g_task_get_context (task);
-  GSource *source;
+  GSource *source = g_idle_source_new ();
 
-  if (g_main_context_is_owner (main_context))
-    {
-      func (data);
-      notify (data);
-      return;
-    }
-  source = g_idle_source_new ();
   g_source_set_priority (source, g_task_get_priority (task));
   g_source_set_static_name (source, "[gaio] result");
   g_source_set_callback (source, func, data, notify);
   g_source_attach (source, main_context);
   gaio_context_wake_main_context (main_context);
   g_source_unref (source);
+}
+
+void
+gaio_file_task_deliver (GTask *task, GSourceFunc func, gpointer data, GDestroyNotify notify)
+{
+  if (!g_main_context_is_owner (g_task_get_context (task)))
+    {
+      gaio_file_task_deliver_later (task, func, data, notify);
+      return;
+    }
+  func (data);
+  notify (data);
 }
 
 void
