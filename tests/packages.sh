@@ -21,7 +21,7 @@ gaio_run_packages=(
 gaio_test_packages=(
   binutils procps strace libseccomp-dev python3-pytest spin
   libuv1-dev xvfb gir1.2-gtk-4.0 libxtst6
-  e2fsprogs xfsprogs btrfs-progs
+  e2fsprogs xfsprogs btrfs-progs libfuse3-dev
 )
 
 # What the benchmarks compare with, and draw with.

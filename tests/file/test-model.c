@@ -191,7 +191,7 @@ compare (Run *self, const guint8 *data, gsize offset, gsize length, const char *
 {
   const guint8 *expected = self->model.data + offset;
 
-  if (memcmp (data, expected, length) == 0)
+  if (length == 0 || memcmp (data, expected, length) == 0)
     return;
   for (gsize i = 0; i < length; i++)
     if (data[i] != expected[i])
