@@ -425,19 +425,20 @@ test_unknowable (void)
   if (g_test_subprocess ())
     {
       char *dir;
+      g_autofree char *inside = NULL;
       g_autoptr (GaioEnumerator) enumerator = NULL;
       GError *error = NULL;
       GList *list;
 
       file_test_become_nobody ();
       dir = make_dir ();
+      inside = g_strconcat (dir, "/", NULL);
       enumerator = gaio_enumerate (dir, "standard::name,standard::size", 0, NULL, NULL);
       g_assert_cmpint (chmod (dir, 0400), ==, 0);
       for (int i = 0; i < 8; i++)
         {
           g_assert_null (gaio_enumerator_next_files (enumerator, 100, NULL, &error));
-          g_assert_nonnull (strstr (error->message, dir));
-          g_assert_cmpint (strlen (error->message), >, strlen (dir) + 10);
+          g_assert_nonnull (strstr (error->message, inside));
           assert_code (g_steal_pointer (&error), G_IO_ERROR_PERMISSION_DENIED);
         }
       list = gaio_enumerator_next_files (enumerator, 100, NULL, &error);
