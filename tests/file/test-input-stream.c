@@ -36,7 +36,7 @@ read_rest (GaioTestLoop *loop, gpointer stream, gsize piece, gsize size)
 static guint64
 count_requests (GaioTestLoop *loop)
 {
-  g_autoptr (GVariant) stats = g_variant_ref_sink (gaio_context_get_stats (loop->context));
+  g_autoptr (GVariant) stats = gaio_context_get_stats (loop->context);
   guint64 n = 0;
 
   g_assert_true (g_variant_lookup (stats, "requests", "t", &n));

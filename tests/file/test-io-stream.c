@@ -159,7 +159,9 @@ test_model (GaioTestLoop *loop)
   g_autofree char *path = file_test_make_file (dir, "a", 100000);
   g_autofree char *model_path = file_test_make_file (dir, "b", 100000);
   g_autofree guint8 *data = file_test_pattern (0, 1 << 18);
-  g_autofree guint8 *buffers[2] = { g_malloc (1 << 17), g_malloc (1 << 17) };
+  g_autofree guint8 *buffer = g_malloc (1 << 17);
+  g_autofree guint8 *model_buffer = g_malloc (1 << 17);
+  guint8 *buffers[2] = { buffer, model_buffer };
   g_autoptr (GFile) gfile = g_file_new_for_path (model_path);
   g_autoptr (GIOStream) stream = open_both (loop, path, "r+");
   g_autoptr (GIOStream) model = G_IO_STREAM (g_file_open_readwrite (gfile, NULL, NULL));

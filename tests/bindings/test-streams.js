@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: the gaio authors
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// Gaio's streams in GJS, where Gio's are wanted.
+
+import Gaio from 'gi://Gaio?version=1.0';
+import Gio from 'gi://Gio';
+import GLib from 'gi://GLib';
+
+import {assert, equal, equalBytes, run, test} from './tap.js';
+
+Gio._promisify(Gio.InputStream.prototype, 'read_bytes_async', 'read_bytes_finish');
+Gio._promisify(Gio.InputStream.prototype, 'close_async', 'close_finish');
+Gio._promisify(Gio.OutputStream.prototype, 'write_bytes_async', 'write_bytes_finish');
+Gio._promisify(Gio.OutputStream.prototype, 'splice_async', 'splice_finish');
+Gio._promisify(Gio.OutputStream.prototype, 'close_async', 'close_finish');
+
+const DATA = new Uint8Array(1024 * 1024);
+for (let i = 0; i < DATA.length; i++)
+    DATA[i] = (i * 31 + (i >> 8)) & 0xff;
+
+test('write, then read', async dir => {
+    const path = `${dir}/streams`;
+    const output = Gaio.FileOutputStream.new(await Gaio.open(path, 'w'));
+    assert(output instanceof Gio.FileOutputStream);
+    for (let i = 0; i < DATA.length; i += 8192)
+        equal(await output.write_bytes_async(DATA.subarray(i, i + 8192), 0, null), 8192);
+    assert(await output.close_async(0, null));
+
+    const input = Gaio.FileInputStream.new(await Gaio.open(path, 'r'));
+    let position = 0;
+    for (;;) {
+        const bytes = (await input.read_bytes_async(5000, 0, null)).toArray();
+        if (bytes.length === 0)
+            break;
+        equalBytes(bytes, DATA.subarray(position, position + bytes.length));
+        position += bytes.length;
+    }
+    equal(position, DATA.length, 'position');
+    assert(await input.close_async(0, null));
+});
+
+test('splice', async dir => {
+    GLib.file_set_contents(`${dir}/source`, DATA);
+    const source = Gaio.FileInputStream.new(await Gaio.open(`${dir}/source`, 'r'));
+    const target = Gaio.FileOutputStream.new(await Gaio.open(`${dir}/target`, 'w'));
+    const flags = Gio.OutputStreamSpliceFlags.CLOSE_SOURCE |
+        Gio.OutputStreamSpliceFlags.CLOSE_TARGET;
+    equal(await target.splice_async(source, flags, 0, null), DATA.length, 'count');
+    equalBytes(GLib.file_get_contents(`${dir}/target`)[1], DATA);
+});
+
+run();
