@@ -38,9 +38,11 @@
 #include <gaio/file/gaio-file.h>
 #include <gaio/file/gaio-batch.h>
 #include <gaio/file/gaio-file-co.h>
+#include <gaio/file/gaio-file-copy-range.h>
 #include <gaio/file/gaio-file-input-stream.h>
 #include <gaio/file/gaio-file-io.h>
 #include <gaio/file/gaio-file-io-stream.h>
+#include <gaio/file/gaio-file-lock.h>
 #include <gaio/file/gaio-file-open.h>
 #include <gaio/file/gaio-file-output-stream.h>
 #include <gaio/file/gaio-file-query.h>

@@ -22,6 +22,8 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -146,9 +148,8 @@ read_some (GaioFile *file, guint8 *buffer, gsize length, goffset offset)
 }
 
 static gssize
-write_some (GaioRequest *self, const guint8 *data, gsize length, goffset offset)
+write_some (GaioRequest *self, GaioFile *file, const guint8 *data, gsize length, goffset offset)
 {
-  GaioFile *file = self->other;
   gssize res;
 
   if (gaio_direct_is_in_effect (file))
@@ -173,13 +174,25 @@ copy_by_hand (GaioRequest *self)
     return got;
   while (done < got)
     {
-      gssize res = write_some (self, buffer + done, got - done, to + done);
+      gssize res = write_some (self, self->other, buffer + done, got - done, to + done);
 
       if (res <= 0)
         return done > 0 ? done : res < 0 ? res : -EIO;
       done += res;
     }
   return got;
+}
+
+/* Whether it would read what it has written: a copy in pieces, or by hand, would not see it. */
+static bool
+overlaps (GaioRequest *self, int fd, int other_fd)
+{
+  gsize distance = ABS (self->offset - self->other_offset);
+  struct stat from;
+  struct stat to;
+
+  return distance < self->length && fstat (fd, &from) == 0 && fstat (other_fd, &to) == 0 &&
+         from.st_dev == to.st_dev && from.st_ino == to.st_ino;
 }
 
 /* One piece; so large that the call does not count, and a cancel need not wait for long. */
@@ -190,15 +203,55 @@ copy_range (GaioRequest *self, int fd)
   off_t from = self->offset + self->moved;
   off_t to = self->other_offset + self->moved;
   gsize left = self->length - self->moved;
-  gssize res =
-      copy_file_range (fd, &from, other_fd, &to, MIN (left, COPY_RANGE_BYTES), 0);
+  gssize res;
 
+  if (self->moved == 0 && overlaps (self, fd, other_fd))
+    {
+      self->failure = GAIO_REQUEST_FAILED_OVERLAP;
+      return -EINVAL;
+    }
+  res = copy_file_range (fd, &from, other_fd, &to, MIN (left, COPY_RANGE_BYTES), 0);
   if (res > 0)
     return res;
   if (res < 0 && !cannot_copy_range (errno))
     return -errno;
   /* It also says 0 for files that only read(2) knows the length of. */
   return copy_by_hand (self);
+}
+
+static gssize
+write_zeros (GaioRequest *self, int fd, goffset offset, gsize length)
+{
+  g_autofree guint8 *zeros = NULL;
+  int flags = fcntl (fd, F_GETFL);
+
+  /* They would go behind the end, whatever the offset. */
+  if (flags < 0 || (flags & O_APPEND) != 0)
+    return -EOPNOTSUPP;
+  length = MIN (length, COPY_BYTES);
+  zeros = g_try_malloc0 (length);
+  if (zeros == NULL)
+    return -ENOMEM;
+  return write_some (self, self->file, zeros, length, offset);
+}
+
+/* Zeros also where the file system has no operation for them: a hole reads as zeros, and what is
+ * then allocated in it makes the file as long as it should be. Without holes they are written, one
+ * piece at a time; the count says how much. */
+static gssize
+allocate (GaioRequest *self, int fd)
+{
+  goffset offset = self->offset + self->moved;
+  goffset length = self->length - self->moved;
+
+  if (fallocate (fd, self->flags, offset, length) == 0)
+    return 0;
+  if (errno != EOPNOTSUPP || self->flags != FALLOC_FL_ZERO_RANGE)
+    return -errno;
+  if (fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) == 0 &&
+      fallocate (fd, 0, offset, length) == 0)
+    return 0;
+  return errno == EOPNOTSUPP ? write_zeros (self, fd, offset, length) : -errno;
 }
 
 static int
@@ -239,8 +292,7 @@ call (GaioRequest *self, int cancel_fd)
       res = ftruncate (fd, self->offset);
       break;
     case GAIO_REQUEST_ALLOCATE:
-      res = fallocate (fd, self->flags, self->offset, self->length);
-      break;
+      return allocate (self, fd);
     case GAIO_REQUEST_ADVISE:
       return -posix_fadvise (fd, self->offset, self->length, self->flags);
     case GAIO_REQUEST_COPY_RANGE:
@@ -253,6 +305,9 @@ call (GaioRequest *self, int cancel_fd)
       break;
     case GAIO_REQUEST_STATX:
       res = statx (fd, "", AT_EMPTY_PATH, self->statx_mask, self->statx);
+      break;
+    case GAIO_REQUEST_STATX_PATH:
+      res = statx (AT_FDCWD, self->file->path, self->flags, self->statx_mask, self->statx);
       break;
     case GAIO_REQUEST_OPEN:
       if ((self->flags & O_DIRECT) != 0)

@@ -53,6 +53,7 @@ gaio_engine_uring_get_kinds (GaioRing *ring)
     { GAIO_REQUEST_ADVISE, IORING_OP_FADVISE },
     { GAIO_REQUEST_RENAME, IORING_OP_RENAMEAT },
     { GAIO_REQUEST_STATX, IORING_OP_STATX },
+    { GAIO_REQUEST_STATX_PATH, IORING_OP_STATX },
     { GAIO_REQUEST_OPEN, IORING_OP_OPENAT },
     { GAIO_REQUEST_CLOSE, IORING_OP_CLOSE },
   };
@@ -140,6 +141,14 @@ prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
                            fd,
                            "",
                            AT_EMPTY_PATH,
+                           self->statx_mask,
+                           self->statx);
+      break;
+    case GAIO_REQUEST_STATX_PATH:
+      io_uring_prep_statx (sqe,
+                           AT_FDCWD,
+                           self->file->path,
+                           self->flags,
                            self->statx_mask,
                            self->statx);
       break;

@@ -28,6 +28,7 @@ typedef enum
   GAIO_REQUEST_LOCK,
   GAIO_REQUEST_RENAME,
   GAIO_REQUEST_STATX,
+  GAIO_REQUEST_STATX_PATH, /* of a file that is not open */
   GAIO_REQUEST_OPEN,
   GAIO_REQUEST_CLOSE,
 } GaioRequestKind;
@@ -47,6 +48,8 @@ typedef enum
 {
   GAIO_REQUEST_FAILED_BY_ERRNO,
   GAIO_REQUEST_FAILED_CLOSED,
+  GAIO_REQUEST_FAILED_OTHER_CLOSED,
+  GAIO_REQUEST_FAILED_OVERLAP,
   GAIO_REQUEST_FAILED_FORKED,
 } GaioRequestFailure;
 
@@ -152,6 +155,9 @@ void gaio_request_read_into (GaioRequest *self, goffset offset, gsize length, gu
 void gaio_request_statx (GaioRequest *self, guint mask);
 void gaio_request_open (GaioRequest *self, int flags, guint permissions);
 
+/* Thread: any. The file is not open, and stays so; `flags` are those of statx(2). */
+void gaio_request_statx_path (GaioRequest *self, int flags, guint mask);
+
 /* Thread: any. Reads into several pieces of memory, all the caller's. The array is copied. */
 void gaio_request_readv_into (GaioRequest *self,
                               goffset offset,
@@ -168,12 +174,12 @@ void gaio_request_writev_from (GaioRequest *self,
 void gaio_request_append (GaioRequest *self, GBytes *const *chunks, gsize n_chunks);
 
 /* Thread: any. fallocate(2) with a mode, and posix_fadvise(2); a length of 0 is the rest of the
- * file to the latter. */
+ * file to the latter. FALLOC_FL_ZERO_RANGE alone is also done where the file system cannot. */
 void gaio_request_allocate (GaioRequest *self, int mode, goffset offset, goffset length);
 void gaio_request_advise (GaioRequest *self, int advice, goffset offset, goffset length);
 
 /* Thread: any. Copies inside the kernel where it can. What is moved is fewer than `length` only at
- * the end of the file. */
+ * the end of the file. Ranges of one file that overlap are an error, also when it is open twice. */
 void gaio_request_copy_range (GaioRequest *self,
                               goffset offset,
                               GaioFile *destination,
@@ -259,6 +265,13 @@ gaio_request_hold_work (GaioRequest *self)
     return;
   self->holds_work = true;
   gaio_context_begin_work (self->file->context);
+}
+
+/* Whether it is about a name, and its file need not be open. */
+static inline bool
+gaio_request_is_by_path (GaioRequest *self)
+{
+  return self->kind == GAIO_REQUEST_OPEN || self->kind == GAIO_REQUEST_STATX_PATH;
 }
 
 static inline bool

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <gaio/base/gaio-error-private.h>
@@ -67,7 +68,7 @@ again (GaioRequest *self)
 static GaioStep
 take_error (GaioRequest *self, int res, bool from_ring)
 {
-  bool on_disk = self->file->seekable || self->kind == GAIO_REQUEST_OPEN;
+  bool on_disk = self->file->seekable || gaio_request_is_by_path (self);
 
   switch (res)
     {
@@ -151,6 +152,7 @@ gaio_request_take_result (GaioRequest *self, int res, bool from_ring)
       if (self->kind == GAIO_REQUEST_READV && is_read_out (self, from_ring))
         return GAIO_STEP_DONE;
       return self->moved == self->length ? GAIO_STEP_DONE : again (self);
+    case GAIO_REQUEST_ALLOCATE: /* zeros that had to be written */
     case GAIO_REQUEST_COPY_RANGE:
       self->moved += res;
       self->retries = 0;
@@ -181,37 +183,90 @@ operation_name (GaioRequest *self)
     [GAIO_REQUEST_LOCK] = "lock",
     [GAIO_REQUEST_RENAME] = "rename",
     [GAIO_REQUEST_STATX] = "query",
+    [GAIO_REQUEST_STATX_PATH] = "query",
     [GAIO_REQUEST_OPEN] = "open",
     [GAIO_REQUEST_CLOSE] = "close",
   };
 
+  if (self->kind == GAIO_REQUEST_WRITE && (self->flags & RWF_APPEND) != 0)
+    return "append";
+  if (self->kind == GAIO_REQUEST_ALLOCATE && (self->flags & FALLOC_FL_PUNCH_HOLE) != 0)
+    return "punch hole";
+  if (self->kind == GAIO_REQUEST_ALLOCATE && (self->flags & FALLOC_FL_ZERO_RANGE) != 0)
+    return "zero range";
+  if (self->kind == GAIO_REQUEST_LOCK && self->flags == F_UNLCK)
+    return "unlock";
   return names[self->kind];
+}
+
+/* What was wrong with what was asked for, where it has been refused before the kernel saw it. */
+static char *
+describe_refusal (GaioRequest *self)
+{
+  bool is_range = self->offset >= 0 && self->length <= (guint64) (G_MAXOFFSET - self->offset);
+
+  if (self->kind == GAIO_REQUEST_TRUNCATE)
+    return g_strdup_printf ("length %" G_GOFFSET_FORMAT, self->offset);
+  if (self->kind == GAIO_REQUEST_ADVISE && is_range)
+    return g_strdup ("an unknown advice");
+  if (self->kind == GAIO_REQUEST_LOCK && is_range)
+    return g_strdup ("an unknown type");
+  if (self->kind == GAIO_REQUEST_COPY_RANGE && is_range)
+    return g_strdup_printf ("destination offset %" G_GOFFSET_FORMAT ", length %" G_GSIZE_FORMAT,
+                            self->other_offset,
+                            self->length);
+  if (self->offset < 0)
+    return g_strdup_printf ("offset %" G_GOFFSET_FORMAT, self->offset);
+  if (self->kind == GAIO_REQUEST_ALLOCATE || self->kind == GAIO_REQUEST_ADVISE ||
+      self->kind == GAIO_REQUEST_LOCK)
+    return g_strdup_printf ("offset %" G_GOFFSET_FORMAT ", length %" G_GOFFSET_FORMAT,
+                            self->offset,
+                            (goffset) self->length);
+  return g_strdup_printf ("offset %" G_GOFFSET_FORMAT ", length %" G_GSIZE_FORMAT,
+                          self->offset,
+                          self->length);
+}
+
+/* For a request that failed for a reason that no errno stands for alone; NULL for the others. */
+static const char *
+describe_failure (GaioRequest *self)
+{
+  switch (self->failure)
+    {
+    case GAIO_REQUEST_FAILED_CLOSED:
+      return "The file is closed (EBADF)";
+    case GAIO_REQUEST_FAILED_OTHER_CLOSED:
+      return "The destination is closed (EBADF)";
+    case GAIO_REQUEST_FAILED_FORKED:
+      return "The file was opened before fork() and is the parent's (EIO)";
+    default:
+      return NULL;
+    }
 }
 
 static GError *
 make_error (GaioRequest *self)
 {
   const char *label = self->file->label != NULL ? self->file->label : self->file->path;
+  const char *failure = describe_failure (self);
   g_autofree char *shown = NULL;
   g_autofree char *detail = NULL;
 
-  if (self->failure != GAIO_REQUEST_FAILED_BY_ERRNO)
+  if (failure != NULL)
     {
-      bool closed = self->failure == GAIO_REQUEST_FAILED_CLOSED;
-
       shown = label != NULL ? g_filename_display_name (label) : g_strdup ("");
       return g_error_new (G_IO_ERROR,
-                          closed ? G_IO_ERROR_CLOSED : G_IO_ERROR_FAILED,
+                          self->failure == GAIO_REQUEST_FAILED_FORKED ? G_IO_ERROR_FAILED
+                                                                      : G_IO_ERROR_CLOSED,
                           "%s “%s”: %s",
                           operation_name (self),
                           shown,
-                          closed ? "The file is closed (EBADF)"
-                                 : "The file was opened before fork() and is the parent's (EIO)");
+                          failure);
     }
   if (self->result == -EINVAL && self->settled)
-    detail = g_strdup_printf ("%s %" G_GOFFSET_FORMAT,
-                              self->kind == GAIO_REQUEST_TRUNCATE ? "length" : "offset",
-                              self->offset);
+    detail = describe_refusal (self);
+  else if (self->failure == GAIO_REQUEST_FAILED_OVERLAP)
+    detail = g_strdup ("the ranges overlap");
   else if (self->kind == GAIO_REQUEST_WRITE)
     detail = g_strdup_printf ("%" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " bytes written",
                               self->moved,

@@ -177,7 +177,7 @@ launch_inline (GaioRequest *self)
 
   self->by_home = !self->blocking && gaio_request_is_home (self);
   open = self->by_home ? gaio_file_begin_home_use (file) : gaio_file_begin_use (file);
-  if (G_UNLIKELY (!open && self->kind != GAIO_REQUEST_OPEN && !self->within_use))
+  if (G_UNLIKELY (!open && !gaio_request_is_by_path (self) && !self->within_use))
     fail (self, -EBADF, GAIO_REQUEST_FAILED_CLOSED);
   if (G_UNLIKELY (self->blocking))
     {
@@ -393,6 +393,8 @@ gaio_request_advise (GaioRequest *self, int advice, goffset offset, goffset leng
   self->flags = advice;
   check_range (self, offset, length);
   self->settled = self->result < 0;
+  if (advice < 0)
+    fail (self, -EINVAL, GAIO_REQUEST_FAILED_BY_ERRNO);
   launch (self);
 }
 
@@ -404,6 +406,8 @@ gaio_request_lock (GaioRequest *self, int type, goffset offset, goffset length)
   self->flags = type;
   check_range (self, offset, length);
   self->settled = self->result < 0;
+  if (type < 0)
+    fail (self, -EINVAL, GAIO_REQUEST_FAILED_BY_ERRNO);
   launch (self);
 }
 
@@ -423,7 +427,7 @@ gaio_request_copy_range (GaioRequest *self,
   check_range (self, destination_offset, length);
   check_range (self, offset, length);
   if (!gaio_file_begin_use (destination))
-    fail (self, -EBADF, GAIO_REQUEST_FAILED_CLOSED);
+    fail (self, -EBADF, GAIO_REQUEST_FAILED_OTHER_CLOSED);
   launch (self);
 }
 
@@ -461,6 +465,18 @@ gaio_request_statx (GaioRequest *self, guint mask)
 {
   if (!arm (self, GAIO_REQUEST_STATX, G_STRFUNC))
     return;
+  self->statx_mask = mask;
+  if (self->statx == NULL)
+    self->statx = g_new0 (struct statx, 1);
+  launch (self);
+}
+
+void
+gaio_request_statx_path (GaioRequest *self, int flags, guint mask)
+{
+  if (!arm (self, GAIO_REQUEST_STATX_PATH, G_STRFUNC))
+    return;
+  self->flags = flags;
   self->statx_mask = mask;
   if (self->statx == NULL)
     self->statx = g_new0 (struct statx, 1);

@@ -38,10 +38,18 @@ function _init() {
         query_info: [null],
         remove: [undefined, 0, null],
         scan_directory: [undefined, 0],
+        allocate: [undefined, undefined, false],
+        advise: [undefined, 0, 0],
+        lock: [undefined, 0, 0],
+        try_lock: [undefined, 0, 0],
+        unlock: [0, 0],
     };
 
-    // Where a function takes a GBytes.
-    const bytesAt = {checksum: 1, convert: 1, save_bytes: 1, write_bytes: 1};
+    // Where a function takes a GBytes, or an array of them.
+    const bytesAt = {
+        append_bytes: 0, checksum: 1, convert: 1, save_bytes: 1, write: 1, write_bytes: 1,
+        writev_bytes: 1,
+    };
 
     function toBytes(data) {
         if (typeof data === 'string')
@@ -119,7 +127,8 @@ function _init() {
         }
         const place = bytesAt[name];
         if (place !== undefined)
-            args[place] = toBytes(args[place]);
+            args[place] = Array.isArray(args[place])
+                ? args[place].map(toBytes) : toBytes(args[place]);
         convertPaths(name, args);
         if (name === 'read_batch' || name === 'write_batch')
             toBatch(name, args);

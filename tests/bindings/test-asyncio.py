@@ -234,6 +234,38 @@ class Writing(Case):
         with open(path, "rb") as file:
             self.assertEqual(file.read(), b"bytesbytearrayvieweveryGLib.Bytes")
 
+    def test_pieces_and_room(self):
+        path = os.path.join(self.dir, "pieces")
+        shared, exclusive = Gaio.LockType.SHARED, Gaio.LockType.EXCLUSIVE
+
+        async def main():
+            async with await Gaio.open(path, "w+") as file, await Gaio.open(path, "r+") as other:
+                self.assertEqual(await file.write(0, bytearray(b"hello ")), 6)
+                self.assertEqual(await file.writev_bytes(6, [b"wor", GLib.Bytes.new(b"ld")]), 5)
+                self.assertEqual(await other.append_bytes(memoryview(b"!")), 1)
+                self.assertEqual(await file.readv_bytes(0, [5, 1, 100, 3]),
+                                 [b"hello", b" ", b"world!", b""])
+                self.assertEqual(file.readv_bytes_sync(2, [1, 2]), [b"l", b"lo"])
+                self.assertEqual(await file.copy_range(0, other, 20, 5), 5)
+                self.assertEqual(await file.zero_range(0, 3), True)
+                self.assertEqual(await file.read_bytes(0, 30),
+                                 b"\0\0\0lo world!" + b"\0" * 8 + b"hello")
+                self.assertTrue(await file.advise(Gaio.Advice.WILL_NEED))
+                with self.assertRaises(OSError) as caught:
+                    await file.allocate(-1, 10)
+                self.assert_errno(caught.exception, errno.EINVAL)
+
+                self.assertTrue(await file.lock(exclusive))
+                with self.assertRaises(BlockingIOError):
+                    await other.try_lock(shared)
+                waiting = asyncio.ensure_future(other.lock(shared, 0, 10))
+                await asyncio.sleep(0.01)
+                self.assertFalse(waiting.done())
+                self.assertTrue(await file.unlock())
+                self.assertTrue(await waiting)
+
+        asyncio.run(main())
+
     def test_the_caller_may_change_the_buffer(self):
         path = os.path.join(self.dir, "changed")
 

@@ -141,6 +141,34 @@ test('write: typed array, GLib.Bytes, string, ArrayBuffer', async dir => {
         [1, 2, 3, 1, 2, 3, 0xc3, 0xa4, 0xe2, 0x82, 0xac, 1, 2]));
 });
 
+test('pieces, room and locks', async dir => {
+    const path = `${dir}/pieces`;
+    const file = await Gaio.open(path, 'w+');
+    const other = await Gaio.open(path, 'r+');
+    const text = bytes => new TextDecoder().decode(bytes.toArray());
+    equal(await file.write(0, 'hello '), 6);
+    equal(await file.writev_bytes(6, ['wor', new GLib.Bytes(new TextEncoder().encode('ld'))]), 5);
+    equal(await other.append_bytes('!'), 1);
+    equal((await file.readv_bytes(0, [5, 1, 100, 3])).map(text).join('|'), 'hello| |world!|');
+    equal(file.readv_bytes_sync(2, [1, 2]).map(text).join('|'), 'l|lo');
+    equal(await file.copy_range(0, other, 20, 5), 5);
+    equal(text(await file.read_bytes(20, 10)), 'hello');
+    equal(await file.zero_range(0, 3), true);
+    equalBytes(await file.read_bytes(0, 4), new Uint8Array([0, 0, 0, 108]));
+    equal(await file.advise(Gaio.Advice.WILL_NEED), true);
+    await checkError(() => file.allocate(-1, 10), Gio.IOErrorEnum,
+        Gio.IOErrorEnum.INVALID_ARGUMENT, EINVAL);
+
+    equal(await file.lock(Gaio.LockType.EXCLUSIVE), true);
+    await checkError(() => other.try_lock(Gaio.LockType.SHARED), Gio.IOErrorEnum,
+        Gio.IOErrorEnum.WOULD_BLOCK, 11);
+    const waiting = other.lock(Gaio.LockType.SHARED, 0, 10);
+    equal(await file.unlock(), true);
+    equal(await waiting, true);
+    await file.close();
+    await other.close();
+});
+
 test('the array may change while it is written', async dir => {
     const path = `${dir}/changed`;
     const file = await Gaio.open(path, 'w');

@@ -199,6 +199,22 @@ file_test_spin (FileTestCall *call, GaioTestLoop *loop)
   return result;
 }
 
+/* X_async (file, ..., cancellable) and X_finish () of a gaio_file_X, one after the other. */
+#define file_test_do(loop, x, file, error, cancellable, ...) \
+  ({ \
+    g_autoptr (GAsyncResult) result_ = NULL; \
+    FileTestCall call_ = { 0 }; \
+\
+    gaio_file_##x##_async (file, \
+                           __VA_ARGS__, \
+                           G_PRIORITY_DEFAULT, \
+                           cancellable, \
+                           file_test_on_end, \
+                           &call_); \
+    result_ = file_test_spin (&call_, loop); \
+    gaio_file_##x##_finish (file, result_, error); \
+  })
+
 static inline gboolean
 file_test_close_wait (GaioFile *file, GaioTestLoop *loop, GError **error)
 {

@@ -128,6 +128,10 @@ def to_glib_bytes(data):
     return GLib.Bytes.new(data if type(data) is bytes else bytes(memoryview(data)))
 
 
+def to_bytes(data):
+    return data if type(data) is bytes else bytes(memoryview(data))
+
+
 def to_path(path):
     if isinstance(path, Gio.File):
         local = path.get_path()
@@ -158,27 +162,40 @@ _DEFAULTS = {
     "attributes": "None",
     "data_only": "False",
     "durability": "0",
+    "keep_size": "False",
     "mode": "'r'",
     "permissions": "0o666",
     "progress": "None",
     "with_parents": "False",
     # Of one function.
+    "advise length": "0",
+    "advise offset": "0",
     "copy flags": "0",
     "enumerate flags": "0",
+    "lock length": "0",
+    "lock offset": "0",
     "make_directory permissions": "0o777",
     "move flags": "0",
     "remove flags": "0",
     "scan_directory flags": "0",
+    "try_lock length": "0",
+    "try_lock offset": "0",
+    "unlock length": "0",
+    "unlock offset": "0",
 }
 _CONVERTERS = {
     "bytes": "to_glib_bytes",
     "chunks": "to_glib_bytes_list",
+    "data": "to_bytes",
     "destination": "to_path",
     "lengths": "to_lengths",
     "offsets": "to_sequence",
     "path": "to_path",
     "source": "to_path",
 }
+
+_VALUES = {"one": "value.get_data() or b''",
+           "many": "[part.get_data() or b'' for part in value]"}
 
 _LAST = ["io_priority", "cancellable", "callback", "user_data"]
 
@@ -242,7 +259,7 @@ def make(name, start, raw_finish, blocking, owner):
         where=next((argument for argument in ("path", "file", "source") if argument in names),
                    "self" if self else "None"),
         finish_arguments="source, " if self else "",
-        value="value.get_data() or b''" if _returns_bytes(raw_finish) else "value",
+        value=_VALUES.get(_returns_bytes(raw_finish), "value"),
     )
     scope = {
         "AsyncioOperation": AsyncioOperation,
@@ -255,6 +272,7 @@ def make(name, start, raw_finish, blocking, owner):
         "os_error": os_error,
         "raw_finish": raw_finish,
         "start": start,
+        "to_bytes": to_bytes,
         "to_glib_bytes": to_glib_bytes,
         "to_glib_bytes_list": to_glib_bytes_list,
         "to_lengths": to_lengths,
@@ -297,9 +315,15 @@ def _argument_names(function):
 
 
 def _returns_bytes(function):
+    """"one" or "many" when the function returns GLib.Bytes, else None."""
     returns = function.get_return_type()
-    return (returns.get_tag_as_string() == "interface"
-            and returns.get_interface().get_name() == "Bytes")
+    count = "one"
+    if returns.get_tag_as_string() == "array":
+        returns = returns.get_param_type(0)
+        count = "many"
+    if returns.get_tag_as_string() == "interface" and returns.get_interface().get_name() == "Bytes":
+        return count
+    return None
 
 
 def raising_os_errors(function, owner):
