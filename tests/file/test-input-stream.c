@@ -144,6 +144,10 @@ test_seek (GaioTestLoop *loop)
   for (int i = 0; i < 17; i++)
     g_assert_cmpint (stream_test_read (loop, stream, buffer, PIECE, NULL, NULL), ==, PIECE);
   gaio_test_settle (loop);
+  overwrite (path, 17 * PIECE, "new");
+  g_assert_true (g_seekable_seek (seekable, 0, G_SEEK_CUR, NULL, NULL));
+  g_assert_cmpint (stream_test_read (loop, stream, buffer, 3, NULL, NULL), ==, 3);
+  g_assert_cmpmem (buffer, 3, "new", 3);
   overwrite (path, 200000, "new");
   g_assert_true (g_seekable_seek (seekable, 200000, G_SEEK_SET, NULL, NULL));
   g_assert_cmpint (stream_test_read (loop, stream, buffer, 3, NULL, NULL), ==, 3);
