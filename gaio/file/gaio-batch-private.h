@@ -23,8 +23,9 @@ struct _GaioBatch
   gsize *counts; /* bytes moved */
   int *results;  /* 0 or -errno */
   gsize n_failed;
-  guint8 *memory; /* of reads, what all have read; until gaio_batch_complete() */
-  GBytes *data;   /* the same from then on */
+  guint8 *memory; /* of reads, what all have read, in `block`; until gaio_batch_complete() */
+  void *block;
+  GBytes *data; /* the same from then on */
 };
 
 /* Thread: any. One for `n` operations without lengths; the caller sets the starts, and the memory

@@ -228,7 +228,7 @@ gaio_batch_work_new_reads (GaioFile *file,
         return fail_new (file, "read", ENOMEM, NULL, error);
       }
   total = batch->starts[n_offsets];
-  if (total > 0 && (total > G_MAXSSIZE || (batch->memory = gaio_memory_allocate (total)) == NULL))
+  if (total > 0 && (batch->memory = gaio_memory_allocate_again (total, &batch->block)) == NULL)
     {
       g_object_unref (batch);
       return fail_new (file, "read", ENOMEM, NULL, error);

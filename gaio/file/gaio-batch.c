@@ -72,8 +72,9 @@ gaio_batch_complete (GaioBatch *self, const GaioBatchPlan *plan)
     self->n_failed += self->results[i] < 0;
   if (self->memory != NULL)
     clear_unread (self);
-  self->data = g_bytes_new_with_free_func (
-      self->memory, self->memory != NULL ? self->starts[self->ops.n] : 0, free, self->memory);
+  self->data = g_bytes_new_with_free_func (self->memory,
+                                           self->memory != NULL ? self->starts[self->ops.n] : 0,
+                                           free, g_steal_pointer (&self->block));
   self->memory = NULL;
 }
 
@@ -574,7 +575,7 @@ gaio_batch_finalize (GObject *object)
   g_free (self->starts);
   g_free (self->counts);
   g_free (self->results);
-  free (self->memory);
+  free (self->block);
   g_clear_pointer (&self->data, g_bytes_unref);
 
   G_OBJECT_CLASS (gaio_batch_parent_class)->finalize (object);

@@ -91,6 +91,16 @@ class Reading(Case):
         self.assertEqual(dropped, [True])
         file.close_sync()
 
+    def test_iterator_keeps_the_memory(self):
+        file = Gaio.open_sync(self.path)
+        for offsets in (range(0, 400000, 4096), [1024 * 1024 - 10, 0]):
+            for _ in range(5):
+                items = iter(file.read_batch_sync(offsets, 4096))
+                gc.collect()
+                file.read_batch_sync(range(4096, 800000, 4096), 4096)
+                self.assertEqual(list(items), [self.data[i:i + 4096] for i in offsets])
+        file.close_sync()
+
     def test_cancelled(self):
         async def main():
             read_fd, write_fd = os.pipe()

@@ -15,6 +15,7 @@ import System from 'system';
 const SIZE = 64 * 1024 * 1024;
 const BLOCK = 4096;
 const IN_FLIGHT = 32;
+const BATCH = 1000;
 
 Gio._promisify(Gio.InputStream.prototype, 'read_bytes_async');
 
@@ -84,6 +85,17 @@ const peers = {
     'gaio-promise': [20000, async (path, count) => {
         const file = await Gaio.open(path, 'r');
         await workers(count, () => offset => file.read_bytes(offset, BLOCK));
+        await file.close();
+    }],
+    'gaio-batch': [100000, async (path, count) => {
+        const file = await Gaio.open(path, 'r');
+        const offsets = [...places(count)];
+        for (let first = 0; first < count; first += BATCH) {
+            for (const data of await file.read_batch(offsets.slice(first, first + BATCH), BLOCK)) {
+                if (data.length !== BLOCK)
+                    throw new Error('a short read');
+            }
+        }
         await file.close();
     }],
     'gaio-callback': [20000, async (path, count) => {

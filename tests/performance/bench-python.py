@@ -25,6 +25,7 @@ from gi.repository import Gaio, Gio, GLib  # noqa: E402
 SIZE = 64 * 1024 * 1024
 BLOCK = 4096
 IN_FLIGHT = 32
+BATCH = 1000
 
 
 def offsets(count):
@@ -57,6 +58,16 @@ def gaio_await(path, places):
 
 def gaio_await_on_glib(path, places):
     Gaio.run(await_all(path, places, Gaio.spawn))
+
+
+def gaio_batch(path, places):
+    async def main():
+        async with await Gaio.open(path) as file:
+            for first in range(0, len(places), BATCH):
+                for data in await file.read_batch(places[first:first + BATCH], BLOCK):
+                    assert len(data) == BLOCK
+
+    asyncio.run(main())
 
 
 def gaio_callback(path, places):
@@ -132,6 +143,7 @@ PEERS = (
     ("gaio-callback", gaio_callback, 60000),
     ("gaio-await", gaio_await, 40000),
     ("gaio-await-on-glib", gaio_await_on_glib, 40000),
+    ("gaio-batch", gaio_batch, 200000),
     ("asyncio-executor", asyncio_executor, 8000),
     ("sync-pread", sync_pread, 200000),
 )
