@@ -35,13 +35,21 @@
  *   a callback that throws                  “an exception in a callback”, test-gjs.js
  *   after fork(): requests, tasks           /request/fork, /bad-input/fork
  *   open: no path, no mode                  /file/misuse, /bad-input/no-bytes
- *   open: "", a directory, missing, below   /file/open-errors
+ *   open: "", a directory, missing, below   /file-open/open-errors
  *     a file, too long, a loop of links
- *   open: not permitted, a bad mode         /file/permission, /file/modes
+ *   open: not permitted, a bad mode         /file-open/permission, /file-open/modes
  *   open: a pipe without a reader           /open-close/pipe
  *   a descriptor that is none               /file/for-fd
  *   truncate and sync of a pipe             /bad-input/pipe, /file/socket
- *   write what is open for reading          /request/kernel-errors */
+ *   write what is open for reading          /request/kernel-errors
+ *   O_DIRECT that is refused, or unaligned  /direct/refused, /direct/read, /direct/write
+ *   a bad range in a batch, too many, none  /batch/misuse, /batch/limit, /batch/nothing
+ *   a stream: read, write and seek after    /input-stream/close, /output-stream/close,
+ *     its close                             /io-stream/close
+ *   a stream: a seek before the beginning,  /input-stream/seek, /output-stream/seek,
+ *     of a pipe; truncate of a pipe         /input-stream/pipe, /output-stream/pipe
+ *   a stream: two operations at once        /input-stream/pipe, /output-stream/pipe,
+ *                                           /io-stream/close-pending */
 
 #include <sys/mman.h>
 #include <sys/wait.h>
