@@ -32,6 +32,7 @@
 #include <gaio/pool/gaio-thread-pool-co.h>
 #include <gaio/pool/gaio-thread-pool-jobs.h>
 
+#include <gaio/file/gaio-buffer-pool.h>
 #include <gaio/file/gaio-checksum.h>
 #include <gaio/file/gaio-copy.h>
 #include <gaio/file/gaio-enumerator.h>

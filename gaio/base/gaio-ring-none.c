@@ -70,6 +70,19 @@ gaio_ring_has_completed (GaioRing *self, GaioRingOp *op)
   return false;
 }
 
+int
+gaio_ring_register_memory (
+    GaioRing *self, gpointer memory, gsize size, GDestroyNotify gone, gpointer data)
+{
+  return -ENOSYS;
+}
+
+bool
+gaio_ring_unregister_memory (GaioRing *self, int index)
+{
+  return false;
+}
+
 bool
 gaio_ring_has_unsubmitted (GaioRing *self)
 {

@@ -65,6 +65,14 @@ bool gaio_ring_is_ready (GaioRing *self);
 /* Whether gaio_ring_reap() would complete this operation; if it would be the first, it is done. */
 bool gaio_ring_has_completed (GaioRing *self, GaioRingOp *op);
 
+/* Registers memory, for the operations that name it by the index that this returns; -errno when the
+ * kernel does not want to. Once there is nothing left in flight when the ring goes, gone (data) is
+ * called, but not after it was unregistered. Operations that are in flight by then do not mind, or
+ * fail with EFAULT. False: it is for the ring's end to do, since this is not the ring's thread. */
+int gaio_ring_register_memory (
+    GaioRing *self, gpointer memory, gsize size, GDestroyNotify gone, gpointer data);
+bool gaio_ring_unregister_memory (GaioRing *self, int index);
+
 /* Whether something was got and not yet submitted. */
 bool gaio_ring_has_unsubmitted (GaioRing *self);
 

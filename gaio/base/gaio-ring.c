@@ -58,6 +58,15 @@
 #define IORING_FEAT_NO_IOWAIT (1U << 17)
 #endif
 
+/* More are not worth a table. */
+#define MAX_MEMORIES 16
+
+typedef struct
+{
+  GDestroyNotify gone; /* NULL: nothing is registered here */
+  gpointer data;
+} RingMemory;
+
 struct _GaioRing
 {
   struct io_uring uring;
@@ -69,6 +78,7 @@ struct _GaioRing
   bool broken;          /* the kernel refuses io_uring_enter */
   GaioWaker *waker;     /* to be told of what is got and not submitted, or NULL; borrowed */
   GPtrArray *refused;   /* operations that it then had not taken, for the next reap */
+  RingMemory *memory;   /* what is registered; NULL: there never was any */
 };
 
 static bool
@@ -270,8 +280,62 @@ gaio_ring_free (GaioRing *self)
       return;
     }
   io_uring_queue_exit (&self->uring);
+  for (int i = 0; self->memory != NULL && i < MAX_MEMORIES; i++)
+    if (self->memory[i].gone != NULL)
+      self->memory[i].gone (self->memory[i].data);
+  g_free (self->memory);
   g_ptr_array_unref (self->refused);
   g_free (self);
+}
+
+static int
+set_memory (GaioRing *self, int index, gpointer memory, gsize size)
+{
+  struct iovec iov = { memory, size };
+  __u64 tag = 0;
+  int res = io_uring_register_buffers_update_tag (&self->uring, index, &iov, &tag, 1);
+
+  return MIN (res, 0);
+}
+
+int
+gaio_ring_register_memory (
+    GaioRing *self, gpointer memory, gsize size, GDestroyNotify gone, gpointer data)
+{
+  int res;
+  int index = 0;
+
+  if (is_foreign (self))
+    return -EIO;
+  if (self->memory == NULL)
+    {
+      res = io_uring_register_buffers_sparse (&self->uring, MAX_MEMORIES);
+      if (res < 0)
+        return res;
+      self->memory = g_new0 (RingMemory, MAX_MEMORIES);
+    }
+  while (index < MAX_MEMORIES && self->memory[index].gone != NULL)
+    index++;
+  if (index == MAX_MEMORIES)
+    return -ENOSPC;
+  res = set_memory (self, index, memory, size);
+  if (res < 0)
+    return res;
+  self->memory[index] = (RingMemory){ gone, data };
+  return index;
+}
+
+bool
+gaio_ring_unregister_memory (GaioRing *self, int index)
+{
+  if (is_foreign (self))
+    return false;
+  /* What has been got and not handed over still names it. */
+  gaio_ring_submit (self);
+  if (set_memory (self, index, NULL, 0) < 0)
+    return false;
+  self->memory[index].gone = NULL;
+  return true;
 }
 
 bool

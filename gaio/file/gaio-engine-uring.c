@@ -73,6 +73,23 @@ next_offset (GaioRequest *self)
   return G_LIKELY (self->file->seekable) ? (guint64) (self->offset + self->moved) : (guint64) -1;
 }
 
+/* Has the operation name memory of a pool that the ring knows by its index. */
+static void
+name_memory (GaioRequest *self, struct io_uring_sqe *sqe)
+{
+  GaioFile *file = self->file;
+  int index = gaio_buffer_use_find (file->buffer_use,
+                                    file->engine->ring,
+                                    (gconstpointer) (guintptr) sqe->addr,
+                                    sqe->len);
+
+  self->is_fixed = index >= 0;
+  if (index < 0)
+    return;
+  sqe->opcode = sqe->opcode == IORING_OP_READ ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
+  sqe->buf_index = (__u16) index;
+}
+
 static inline void
 prepare_read (GaioRequest *self, struct io_uring_sqe *sqe)
 {
@@ -86,6 +103,8 @@ prepare_read (GaioRequest *self, struct io_uring_sqe *sqe)
   sqe->ioprio = self->ioprio;
   if (left > INLINE_MAX_BYTES)
     sqe->flags |= IOSQE_ASYNC;
+  if (G_UNLIKELY (self->file->buffer_use != NULL))
+    name_memory (self, sqe);
 }
 
 static void
@@ -109,6 +128,8 @@ prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
                              self->iov[self->first_iov].iov_base,
                              MIN (self->iov[self->first_iov].iov_len, GAIO_REQUEST_MAX_TRANSFER),
                              offset);
+      if (G_UNLIKELY (self->file->buffer_use != NULL && !is_of_many (self)))
+        name_memory (self, sqe);
       sqe->rw_flags = self->flags;
       sqe->ioprio = self->ioprio;
       if (self->length - self->moved > INLINE_MAX_BYTES)
@@ -249,6 +270,12 @@ uring_complete (GaioRingOp *op, int res)
     {
       self->moved += res;
       gaio_request_finish (self);
+      return;
+    }
+  /* The pool has gone from the ring, and its memory is there still. */
+  if (G_UNLIKELY (res == -EFAULT && self->is_fixed))
+    {
+      gaio_request_move_to_threads (self);
       return;
     }
   switch (gaio_request_take_result (self, res, true))

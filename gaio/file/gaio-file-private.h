@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include <gaio/base/gaio-fork-private.h>
+#include <gaio/file/gaio-buffer-pool-private.h>
 #include <gaio/file/gaio-file.h>
 #include <gaio/file/gaio-request-queue-private.h>
 #include <gaio/loop/gaio-context-private.h>
@@ -42,6 +43,7 @@ struct _GaioFile
   /* home thread */
   guint home_uses;         /* requests that the home has submitted; all together are one of `uses` */
   GaioEngineState *engine; /* the context's, found at the first request */
+  GaioBufferUse *buffer_use; /* the ring knows the pool's memory; or NULL */
   GaioRequestLane *lanes[GAIO_REQUEST_QUEUES][GAIO_REQUEST_LEVELS]; /* NULL: nothing waits */
   GaioIoStats stats; /* any thread may read it */
 
@@ -51,10 +53,12 @@ struct _GaioFile
   atomic_int sync_errno; /* the first error of a sync, for ever */
   atomic_bool closed;    /* its descriptor is gone, or never was */
   atomic_uint timeout_ms; /* of each operation with a task; 0: none */
+  atomic_bool has_buffer_pool;
   _Atomic (const char *) direct_reason; /* why direct I/O is not in effect; static, or NULL */
 
   /* under lock, which is never held while anything is called */
   GMutex lock;
+  GaioBufferPool *buffer_pool;
   GQueue closers; /* requests that wait for the last user; the first closes, the rest learn of it */
   bool close_begun;
   GaioIoStats *blocking_stats; /* of blocking calls; made at the first */

@@ -35,6 +35,7 @@
 
 #include <gaio/base/gaio-debug-private.h>
 #include <gaio/base/gaio-error-private.h>
+#include <gaio/file/gaio-engine-private.h>
 #include <gaio/file/gaio-file-call-private.h>
 #include <gaio/file/gaio-file-direct-private.h>
 #include <gaio/file/gaio-signal-guard-private.h>
@@ -47,6 +48,7 @@ enum
   PROP_SEEKABLE,
   PROP_CLOSED,
   PROP_TIMEOUT_MS,
+  PROP_BUFFER_POOL,
   PROP_DIRECT,
   PROP_DIRECT_REASON,
   PROP_DIRECT_ALIGNMENT,
@@ -88,6 +90,9 @@ gaio_file_set_property (GObject *object, guint id, const GValue *value, GParamSp
     case PROP_TIMEOUT_MS:
       gaio_file_set_timeout_ms (self, g_value_get_uint (value));
       break;
+    case PROP_BUFFER_POOL:
+      gaio_file_set_buffer_pool (self, g_value_get_object (value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
@@ -114,6 +119,9 @@ gaio_file_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
       break;
     case PROP_TIMEOUT_MS:
       g_value_set_uint (value, gaio_file_get_timeout_ms (self));
+      break;
+    case PROP_BUFFER_POOL:
+      g_value_set_object (value, self->buffer_pool);
       break;
     case PROP_DIRECT:
       g_value_set_boolean (value, gaio_file_is_direct (self));
@@ -143,6 +151,7 @@ gaio_file_finalize (GObject *object)
   if (fd >= 0 && close (fd) < 0)
     gaio_debug (FILE, "%s: close: %s", self->label, g_strerror (errno));
   gaio_direct_free (self->direct);
+  g_clear_object (&self->buffer_pool);
   g_clear_pointer (&self->queue, gaio_bh_queue_unref);
   g_clear_object (&self->context);
   g_mutex_clear (&self->lock);
@@ -225,6 +234,19 @@ gaio_file_class_init (GaioFileClass *klass)
                          G_MAXUINT,
                          0,
                          G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioFile:buffer-pool:
+   *
+   * Where reads have their memory from, as long as there is some. It may be changed at any time, in
+   * the home thread of the file's context.
+   */
+  props[PROP_BUFFER_POOL] =
+      g_param_spec_object ("buffer-pool",
+                           NULL,
+                           NULL,
+                           GAIO_TYPE_BUFFER_POOL,
+                           G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
 
   /**
    * GaioFile:direct:
@@ -446,6 +468,61 @@ gaio_file_is_seekable (GaioFile *self)
   g_return_val_if_fail (GAIO_IS_FILE (self), FALSE);
 
   return self->seekable;
+}
+
+/**
+ * gaio_file_get_buffer_pool:
+ * @self: a file
+ *
+ * Gets the pool that reads have their memory from.
+ *
+ * Thread: home.
+ *
+ * Returns: (transfer none) (nullable): the pool
+ */
+GaioBufferPool *
+gaio_file_get_buffer_pool (GaioFile *self)
+{
+  g_return_val_if_fail (GAIO_IS_FILE (self), NULL);
+
+  return self->buffer_pool;
+}
+
+/**
+ * gaio_file_set_buffer_pool:
+ * @self: a file
+ * @buffer_pool: (nullable): a pool
+ *
+ * Sets the pool that reads that are submitted from now on have their memory from.
+ *
+ * Where the context has an io_uring, the pool's memory is made known to it, and so are writes from
+ * [method@Gaio.BufferPool.copy_bytes] cheaper too.
+ *
+ * Thread: home. Elsewhere it is refused with a critical warning.
+ */
+void
+gaio_file_set_buffer_pool (GaioFile *self, GaioBufferPool *buffer_pool)
+{
+  GaioBufferPool *before;
+
+  g_return_if_fail (GAIO_IS_FILE (self));
+  g_return_if_fail (buffer_pool == NULL || GAIO_IS_BUFFER_POOL (buffer_pool));
+  g_return_if_fail (gaio_context_adopt (self->context));
+
+  if (self->buffer_pool == buffer_pool)
+    return;
+  gaio_engine_refresh (self);
+  self->buffer_use = NULL;
+  g_mutex_lock (&self->lock);
+  before = self->buffer_pool;
+  self->buffer_pool = buffer_pool != NULL ? g_object_ref (buffer_pool) : NULL;
+  atomic_store (&self->has_buffer_pool, buffer_pool != NULL);
+  g_mutex_unlock (&self->lock);
+  if (before != NULL)
+    g_object_unref (before);
+  if (buffer_pool != NULL)
+    self->buffer_use = gaio_buffer_pool_use (buffer_pool, self->context, self->engine->ring);
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_BUFFER_POOL]);
 }
 
 /**

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <gaio/file/gaio-buffer-pool.h>
 #include <gaio/base/gaio-types.h>
 
 G_BEGIN_DECLS
@@ -28,6 +29,12 @@ int gaio_file_get_fd (GaioFile *self);
 
 GAIO_AVAILABLE_IN_1_0
 gboolean gaio_file_is_seekable (GaioFile *self);
+
+GAIO_AVAILABLE_IN_1_0
+GaioBufferPool *gaio_file_get_buffer_pool (GaioFile *self);
+
+GAIO_AVAILABLE_IN_1_0
+void gaio_file_set_buffer_pool (GaioFile *self, GaioBufferPool *buffer_pool);
 
 GAIO_AVAILABLE_IN_1_0
 gboolean gaio_file_is_direct (GaioFile *self);

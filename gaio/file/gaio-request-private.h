@@ -98,6 +98,7 @@ struct _GaioRequest
   bool uses_slot;      /* it counts as in flight */
   bool waits_for_slot; /* its engine has not begun with it */
   bool cancel_sent;    /* io_uring: the kernel has been told */
+  bool is_fixed;       /* io_uring: the kernel knew its memory */
   const GaioEngineOps *engine;
   GaioDirectClaim *claim; /* of one that has to do with a direct file; else NULL */
 
@@ -111,6 +112,7 @@ struct _GaioRequest
   /* read: the request's own buffer, in what malloc() gave, or the caller's */
   void *memory;
   guint8 *buffer;
+  GaioBuffer *pooled; /* that is of a pool, which `memory` then is not; or NULL */
   gsize capacity;
   guint8 *target;
 
@@ -227,6 +229,9 @@ void gaio_request_start_timeout (GaioRequest *self);
 
 /* To be called at the end: from here on it cannot time out. */
 void gaio_request_stop_timeout (GaioRequest *self);
+
+/* Thread: that which has the idle request. Lets go of the request's own memory. */
+void gaio_request_free_buffer (GaioRequest *self);
 
 /* For the engines. */
 

@@ -332,6 +332,15 @@ gaio_request_get_data (GaioRequest *self, gsize *size)
   return has_data ? self->target : NULL;
 }
 
+void
+gaio_request_free_buffer (GaioRequest *self)
+{
+  g_clear_pointer (&self->pooled, gaio_buffer_give_back);
+  g_clear_pointer (&self->memory, free);
+  self->buffer = NULL;
+  self->capacity = 0;
+}
+
 /* Not the caller's. What was read may begin behind the beginning of the buffer. */
 static bool
 is_own_memory (GaioRequest *self)
@@ -364,6 +373,16 @@ gaio_request_steal_bytes (GaioRequest *self)
   if (gaio_request_get_data (self, &size) == NULL || size == 0 || !is_own_memory (self))
     return g_bytes_new (NULL, 0);
   data = self->target;
+  self->buffer = NULL;
+  self->target = NULL;
+  if (self->pooled != NULL)
+    {
+      self->capacity = 0;
+      return g_bytes_new_with_free_func (data,
+                                         size,
+                                         gaio_buffer_give_back,
+                                         g_steal_pointer (&self->pooled));
+    }
   memory = g_steal_pointer (&self->memory);
   if (self->capacity - size > self->capacity / WASTE_DIVISOR)
     {
@@ -377,8 +396,6 @@ gaio_request_steal_bytes (GaioRequest *self)
           data = smaller + skip;
         }
     }
-  self->buffer = NULL;
-  self->target = NULL;
   self->capacity = 0;
   return g_bytes_new_with_free_func (data, size, free, memory);
 }

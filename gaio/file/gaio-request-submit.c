@@ -286,13 +286,29 @@ check_range (GaioRequest *self, goffset offset, gsize length)
     self->settled = true;
 }
 
+static bool
+take_pooled (GaioRequest *self, gsize length)
+{
+  GaioFile *file = self->file;
+
+  g_mutex_lock (&file->lock);
+  if (file->buffer_pool != NULL)
+    self->pooled = gaio_buffer_pool_take (file->buffer_pool, length);
+  g_mutex_unlock (&file->lock);
+  if (self->pooled == NULL)
+    return false;
+  self->buffer = self->pooled->memory;
+  self->capacity = gaio_buffer_get_capacity (self->pooled);
+  return true;
+}
+
 static void
 reserve_buffer (GaioRequest *self, gsize length)
 {
-  free (self->memory);
-  self->memory = NULL;
-  self->buffer = NULL;
-  self->capacity = 0;
+  gaio_request_free_buffer (self);
+  if (G_UNLIKELY (atomic_load_explicit (&self->file->has_buffer_pool, memory_order_relaxed)) &&
+      take_pooled (self, length))
+    return;
   if (length > G_MAXSSIZE - PAGE_BYTES)
     ;
   else if (length >= PAGE_MIN_BYTES || self->file->direct)

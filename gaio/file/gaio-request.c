@@ -415,7 +415,7 @@ gaio_request_unref (GaioRequest *self)
   if (self->notify != NULL)
     gaio_bh_queue_release (self->file->queue, self->notify, self->user_data);
   release_chunks (self);
-  free (self->memory);
+  gaio_request_free_buffer (self);
   g_free (self->statx);
   g_free (self->new_path);
   g_clear_pointer (&self->after, gaio_request_unref);
