@@ -1,15 +1,18 @@
 # SPDX-FileCopyrightText: the gaio authors
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-"""4 KiB cached reads from Python, 32 in flight: gaio in its forms, GIO, and what pread() does.
+"""From Python: 4 KiB cached reads, 32 in flight, by gaio in its forms, GIO, asyncio's threads and
+what pread() does; and a file of 64 MiB loaded whole.
 
 Rounds of all are interleaved, so that a busy moment of the machine hits all alike; the medians are
-printed, and their ratio to GIO's.
+printed with their ratio to GIO's, how far the rounds were apart, the processor time, and the aims
+as reached or not.
 
     bench-python.py [ROUNDS]
 """
 
 import asyncio
+import functools
 import os
 import random
 import statistics
@@ -63,8 +66,8 @@ def gaio_await_on_glib(path, places):
 def gaio_batch(path, places):
     async def main():
         async with await Gaio.open(path) as file:
-            for first in range(0, len(places), BATCH):
-                for data in await file.read_batch(places[first:first + BATCH], BLOCK):
+            for begin in range(0, len(places), BATCH):
+                for data in await file.read_batch(places[begin:begin + BATCH], BLOCK):
                     assert len(data) == BLOCK
 
     asyncio.run(main())
@@ -121,53 +124,170 @@ def gio_callback(path, places):
         stream.close(None)
 
 
-def asyncio_executor(path, places):
+def in_asyncio_threads(path, places, pread):
     remaining = iter(places)
     fd = os.open(path, os.O_RDONLY)
 
-    async def reader(loop):
+    async def reader():
         for offset in remaining:
-            await loop.run_in_executor(None, os.pread, fd, BLOCK, offset)
+            await pread(fd, BLOCK, offset)
 
     async def main():
-        loop = asyncio.get_running_loop()
-        await asyncio.gather(*[reader(loop) for _ in range(IN_FLIGHT)])
+        await asyncio.gather(*[reader() for _ in range(IN_FLIGHT)])
 
     asyncio.run(main())
     os.close(fd)
 
 
-PEERS = (
-    # name, function, reads a round
-    ("gio-callback", gio_callback, 10000),
-    ("gaio-callback", gaio_callback, 60000),
-    ("gaio-await", gaio_await, 40000),
-    ("gaio-await-on-glib", gaio_await_on_glib, 40000),
-    ("gaio-batch", gaio_batch, 200000),
-    ("asyncio-executor", asyncio_executor, 8000),
-    ("sync-pread", sync_pread, 200000),
+def asyncio_executor(path, places):
+    def pread(*args):
+        return asyncio.get_running_loop().run_in_executor(None, os.pread, *args)
+
+    in_asyncio_threads(path, places, pread)
+
+
+def asyncio_to_thread(path, places):
+    in_asyncio_threads(path, places, functools.partial(asyncio.to_thread, os.pread))
+
+
+def sync_load(path):
+    with open(path, "rb") as file:
+        return len(file.read())
+
+
+def gaio_load_await(path):
+    async def load():
+        return len(await Gaio.load_bytes(path))
+
+    return asyncio.run(load())
+
+
+def gaio_load_callback(path):
+    loop = GLib.MainLoop()
+    size = 0
+
+    def on_loaded(_source, result):
+        nonlocal size
+        size = Gaio.load_bytes_finish(result).get_size()
+        loop.quit()
+
+    Gaio.load_bytes_async(path, 0, None, on_loaded)
+    loop.run()
+    return size
+
+
+def gio_load(path):
+    loop = GLib.MainLoop()
+    size = 0
+
+    def on_loaded(file, result):
+        nonlocal size
+        _, contents, _ = file.load_contents_finish(result)
+        size = len(contents)
+        loop.quit()
+
+    Gio.File.new_for_path(path).load_contents_async(None, on_loaded)
+    loop.run()
+    return size
+
+
+READS = (
+    # name, function, reads a round, the aim: at least so much of what other peer
+    ("gio-callback", gio_callback, 5000, None),
+    ("gaio-callback", gaio_callback, 30000, (5, "gio-callback")),
+    ("gaio-await", gaio_await, 20000, (3, "asyncio-executor")),
+    ("gaio-await-on-glib", gaio_await_on_glib, 20000, None),
+    ("gaio-batch", gaio_batch, 60000, (0.5, "sync-pread")),
+    ("asyncio-executor", asyncio_executor, 5000, None),
+    ("asyncio-to-thread", asyncio_to_thread, 5000, None),
+    ("sync-pread", sync_pread, 100000, None),
 )
+
+LOADS = (
+    # name, function, the aim: at most so much of the first one's time
+    ("sync-read", sync_load, None),
+    ("gaio-await", gaio_load_await, 1.2),
+    ("gaio-callback", gaio_load_callback, 1.2),
+    ("gio-callback", gio_load, None),
+)
+
+
+class Row:
+    """The rounds of one peer: seconds for each unit, of the clock and of the processors."""
+
+    def __init__(self):
+        self.times = []
+        self.cpu_times = []
+
+    def measure(self, function, units):
+        began, cpu_began = time.perf_counter(), time.process_time()
+        function()
+        self.times.append((time.perf_counter() - began) / units)
+        self.cpu_times.append((time.process_time() - cpu_began) / units)
+
+    # The first round warms up.
+    def median(self):
+        return statistics.median(self.times[1:])
+
+    def cpu_median(self):
+        return statistics.median(self.cpu_times[1:])
+
+    def spread(self):
+        times = self.times[1:]
+        return (max(times) - min(times)) / 2 / statistics.median(times)
+
+
+def compare_reads(path, rounds):
+    rows = {name: Row() for name, *_ in READS}
+    for _ in range(rounds + 1):
+        for name, function, count, _ in READS:
+            places = offsets(count)
+            rows[name].measure(lambda: function(path, places), count)
+    engine = Gaio.Context.ref_thread_default().get_engine().value_nick
+    print(f"4 KiB cached reads, {IN_FLIGHT} in flight, engine {engine}, "
+          f"median of {rounds} rounds")
+    base = rows["gio-callback"].median()
+    for name, _, _, aim in READS:
+        row = rows[name]
+        line = (f"  {name:20} {1e-3 / row.median():9.1f} k/s +-{row.spread():4.0%}"
+                f" {row.cpu_median() * 1e6:8.1f} us cpu {base / row.median():8.2f} x GIO")
+        if aim is not None:
+            factor, other = aim
+            ratio = rows[other].median() / row.median()
+            line += (f"  aim: >= {factor} x {other}, "
+                     f"reached: {'yes' if ratio >= factor else 'no'} ({ratio:.2f})")
+        print(line, flush=True)
+
+
+def compare_loads(path, rounds):
+    rows = {name: Row() for name, *_ in LOADS}
+    for _ in range(rounds + 1):
+        for name, function, _ in LOADS:
+            rows[name].measure(lambda: check_size(function(path)), 1)
+    print(f"load {SIZE // 1024 // 1024} MiB, median of {rounds} rounds")
+    base = rows[LOADS[0][0]].median()
+    for name, _, aim in LOADS:
+        row = rows[name]
+        ratio = row.median() / base
+        line = (f"  {name:20} {row.median() * 1e3:9.1f} ms  +-{row.spread():4.0%}"
+                f" {row.cpu_median() * 1e3:8.1f} ms cpu {ratio:8.2f}")
+        if aim is not None:
+            line += f"  aim: <= {aim}, reached: {'yes' if ratio <= aim else 'no'}"
+        print(line, flush=True)
+
+
+def check_size(size):
+    if size != SIZE:
+        raise AssertionError(f"{size} bytes loaded")
 
 
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    rates = {name: [] for name, _, _ in PEERS}
     with tempfile.NamedTemporaryFile(dir=os.environ.get("GAIO_BENCH_DIR")) as file:
         file.write(random.Random(0).randbytes(1024 * 1024) * (SIZE // 1024 // 1024))
         file.flush()
-        for _ in range(rounds + 1):
-            for name, function, count in PEERS:
-                places = offsets(count)
-                began = time.perf_counter()
-                function(file.name, places)
-                rates[name].append(count / (time.perf_counter() - began))
-    engine = Gaio.Context.ref_thread_default().get_engine().value_nick
-    print(f"4 KiB cached reads, {IN_FLIGHT} in flight, engine {engine}, "
-          f"median of {rounds} rounds")
-    base = statistics.median(rates["gio-callback"][1:])
-    for name in rates:
-        rate = statistics.median(rates[name][1:])  # the first round warms up
-        print(f"  {name:20} {rate / 1000:9.1f} k/s {rate / base:8.2f} x GIO")
+        compare_reads(file.name, rounds)
+        compare_loads(file.name, rounds)
 
 
 main()
