@@ -17,9 +17,8 @@
 void gaio_file_return_boolean (GTask *task, GaioRequest *request);
 void gaio_file_return_count (GTask *task, GaioRequest *request);
 
-/* The task of an *_async function. The parentheses keep g_task_set_source_tag() from being the macro
- * that gives the task a name too: a copy of it, which costs 220
- * instructions. */
+/* The task of an *_async function. The parentheses keep g_task_set_source_tag() from being the
+ * macro that gives the task a name too: a copy of it, which costs 220 instructions. */
 #define GAIO_FILE_NEW_TASK(source, x_async) \
   ({ \
     GTask *task_ = g_task_new (source, cancellable, callback, user_data); \
