@@ -332,7 +332,8 @@ gaio_batch_plan_take_write (GaioBatchPlan *self, gsize first, gsize end, gsize m
 
 /* An operation that is covered begins in some part, its own or another's, and from there on parts
  * follow without a gap until it ends. So what counts is how far all is done from a part on, over
- * those that follow; and that is known from behind. */
+ * those that follow; and that is known from behind. That it may go on behind a gap does not matter,
+ * since no operation does. */
 static void
 sum_up_covered (const GaioBatchPlan *self, const GaioBatchOps *ops, gsize *counts, int *results)
 {
@@ -348,7 +349,7 @@ sum_up_covered (const GaioBatchPlan *self, const GaioBatchOps *ops, gsize *count
     {
       const GaioBatchPart *part = &self->parts[i];
 
-      if (part->done == part->length && i + 1 < self->n && end_of (part) == part[1].offset)
+      if (part->done == part->length && i + 1 < self->n)
         reaches[i] = reaches[i + 1];
       else
         reaches[i] = (Reach){ .end = part->offset + part->done, .result = part->result };

@@ -645,6 +645,17 @@ test_cancelled (GaioTestLoop *loop)
   call_wait (&call);
   file_test_assert_error (g_steal_pointer (&call.error), G_IO_ERROR_CANCELLED, ECANCELED);
   call_end (&call);
+
+  /* So would the only one. */
+  g_cancellable_reset (cancellable);
+  call_begin (&call, loop, reader);
+  call_add_read (&call, 0, 3);
+  call_start_reads (&call, cancellable);
+  gaio_test_settle (loop);
+  g_cancellable_cancel (cancellable);
+  call_wait (&call);
+  file_test_assert_error (g_steal_pointer (&call.error), G_IO_ERROR_CANCELLED, ECANCELED);
+  call_end (&call);
   close (fds[1]);
 
   /* Nothing was stopped. */
