@@ -262,6 +262,28 @@ copy_blocking (void)
 }
 
 static void
+copy_by_gaio (void)
+{
+  failed |= !gaio_copy (source, target, GAIO_COPY_OVERWRITE, NULL, NULL, NULL);
+}
+
+static void
+on_gaio_copied (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  failed |= !gaio_copy_finish (result, NULL);
+  n_pending--;
+}
+
+static void
+gaio_copy_in_loop (void)
+{
+  n_pending++;
+  gaio_copy_async (source, target, GAIO_COPY_OVERWRITE, NULL, G_PRIORITY_DEFAULT, NULL,
+                   on_gaio_copied, NULL);
+  wait_for_all ();
+}
+
+static void
 on_gio_copied (GObject *file, GAsyncResult *result, gpointer user_data)
 {
   failed |= !g_file_copy_finish (G_FILE (file), result, NULL);
@@ -527,6 +549,8 @@ compare_size (gint64 size)
   };
   static const Way copies[] = {
     { "read and write", copy_blocking },
+    { "gaio, blocking", copy_by_gaio },
+    { "gaio, in a loop", gaio_copy_in_loop },
     { "GIO, in a loop", gio_copy_in_loop },
     { "cp", copy_by_cp },
   };
