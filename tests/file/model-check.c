@@ -7,12 +7,31 @@
 
 #define N_SHOWN 50
 
+gssize
+run_look (Run *self, guint8 *data, gsize offset, gsize length)
+{
+  gsize begin = offset & ~(BLOCK_BYTES - 1);
+  gsize end = (offset + length + BLOCK_BYTES - 1) & ~(BLOCK_BYTES - 1);
+  guint8 *blocks = NULL;
+  gssize got;
+
+  if (!self->direct)
+    return pread (self->fd, data, length, offset);
+  g_assert_cmpint (posix_memalign ((void **) &blocks, BLOCK_BYTES, end - begin + 1), ==, 0);
+  got = pread (self->fd, blocks, end - begin, begin);
+  got = got < 0 ? got : CLAMP (got - (gssize) (offset - begin), 0, (gssize) length);
+  if (got > 0)
+    memcpy (data, blocks + (offset - begin), got);
+  free (blocks);
+  return got;
+}
+
 static void
 keep_file (Run *self)
 {
   g_autofree char *kept = g_build_filename (g_get_tmp_dir (), "gaio-model-XXXXXX", NULL);
   g_autofree guint8 *data = g_malloc (FILE_MODEL_MAX_BYTES + 1);
-  gssize n = pread (self->fd, data, FILE_MODEL_MAX_BYTES + 1, 0);
+  gssize n = run_look (self, data, 0, FILE_MODEL_MAX_BYTES + 1);
   int fd = g_mkstemp (kept);
 
   if (fd >= 0 && n >= 0 && write (fd, data, n) == n)
@@ -66,7 +85,7 @@ settle_stopped_write (Run *self, Op *op)
   g_autofree guint8 *found = g_malloc0 (op->length);
   const guint8 *fresh = g_bytes_get_data (op->bytes, NULL);
   const guint8 *old = self->model.data + op->offset;
-  gssize got = pread (self->fd, found, op->length, op->offset);
+  gssize got = run_look (self, found, op->offset, op->length);
   gsize certain = MAX (op->n, 0);
 
   g_assert_cmpint (got, >=, 0);

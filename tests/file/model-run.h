@@ -62,6 +62,10 @@ void run_make_content (Run *self, Op *op);
 /* Tells what happened last, keeps the file, and does not return. */
 void run_fail (Run *self, const char *format, ...) G_GNUC_PRINTF (2, 3) G_GNUC_NORETURN;
 
+/* Reads by the other descriptor, which is direct when the file is: the page cache does not know
+ * what direct writes do that are in flight. */
+gssize run_look (Run *self, guint8 *data, gsize offset, gsize length);
+
 /* Fails unless the model has this. */
 void run_compare (Run *self, const guint8 *data, gsize offset, gsize length, const char *who);
 

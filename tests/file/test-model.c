@@ -219,7 +219,7 @@ verify (Run *self)
   g_assert_cmpint (fstat (self->fd, &info), ==, 0);
   if ((gsize) info.st_size != self->model.size)
     run_fail (self, "the size is %" G_GOFFSET_FORMAT, (goffset) info.st_size);
-  g_assert_cmpint (pread (self->fd, data, FILE_MODEL_MAX_BYTES + 1, 0), ==, self->model.size);
+  g_assert_cmpint (run_look (self, data, 0, FILE_MODEL_MAX_BYTES + 1), ==, self->model.size);
   run_compare (self, data, 0, self->model.size, "the other descriptor");
   bytes = gaio_file_read_bytes (self->file, 0, FILE_MODEL_MAX_BYTES, NULL, &error);
   g_assert_no_error (error);
@@ -286,6 +286,11 @@ run (GaioTestLoop *loop, const char *dir, bool direct)
       g_test_message ("%s has no O_DIRECT", dir);
       n = 0;
       self.direct = false;
+    }
+  else if (direct)
+    {
+      close (self.fd);
+      self.fd = open (self.path, O_RDONLY | O_DIRECT | O_CLOEXEC);
     }
   file_model_init (&self.model);
   self.ops = g_new0 (Op, MAX_IN_FLIGHT);
