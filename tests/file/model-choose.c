@@ -161,6 +161,10 @@ part_of (Run *self, Op *op)
     default:
       break;
     }
+  /* What is written into the last block of a direct file is seen with a whole block for a moment,
+   * so nobody asks for the size or moves the end meanwhile. */
+  if (self->direct && op->length > 0 && end > (size & ~(gint64) (BLOCK_BYTES - 1)))
+    end = MAX (end, size + 1);
   return (FileModelPart){ op->length > 0 ? MIN (begin, size) : begin, end, true };
 }
 
