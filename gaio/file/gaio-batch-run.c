@@ -314,6 +314,7 @@ begin_run (Lane *lane)
 
   if (!take_run (self, lane))
     return false;
+  lane->request->n_merged = lane->end - lane->first - 1;
   offset = self->in_order ? 0 : self->plan.parts[lane->first].offset;
   if (batch->writes)
     {

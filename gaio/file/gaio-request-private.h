@@ -84,6 +84,7 @@ struct _GaioRequest
   int result;    /* 0 or -errno */
   guint retries; /* in a row without progress */
   guint n_retried;
+  guint n_merged;  /* other operations that go with it; whose it is sets it before it submits */
   guint n_partial; /* transfers that were short, and went on */
   bool *taken_over; /* while ENDED: to be told that the in-flight reference has a new use */
   goffset offset;

@@ -164,8 +164,9 @@ add_end (GaioRequest *self, GaioIoStats *stats)
     gaio_io_stats_count (&stats->bytes_written, self->moved);
   if (G_UNLIKELY (self->result < 0))
     gaio_io_stats_count (self->result == -ECANCELED ? &stats->cancelled : &stats->failed, 1);
-  if (G_UNLIKELY ((self->n_partial | self->n_retried) != 0))
+  if (G_UNLIKELY ((self->n_partial | self->n_retried | self->n_merged) != 0))
     {
+      gaio_io_stats_count (&stats->merged, self->n_merged);
       gaio_io_stats_count (&stats->partial, self->n_partial);
       gaio_io_stats_count (&stats->retried, self->n_retried);
     }

@@ -972,6 +972,35 @@ test_direct (GaioTestLoop *loop)
   g_object_unref (g_steal_pointer (&file));
 }
 
+/* What goes with another's request is counted, in this form and the blocking one. */
+static void
+test_counted (GaioTestLoop *loop)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = file_test_make_file (dir, "a", 10000);
+  GaioFile *file = file_test_open (loop->context, path, "r");
+  goffset offsets[] = { 0, 100, 200, 5000 };
+  gsize length = 100;
+  g_autoptr (GVariant) stats = NULL;
+  g_autoptr (GaioBatch) batch = NULL;
+  GError *error = NULL;
+  guint64 merged = 0;
+  Call call;
+
+  call_begin (&call, loop, file);
+  for (int i = 0; i < 4; i++)
+    call_add_read (&call, offsets[i], length);
+  call_read (&call);
+  call_end (&call);
+  batch = gaio_file_read_batch (file, offsets, 4, &length, 1, NULL, &error);
+  g_assert_no_error (error);
+  stats = gaio_file_get_stats (file);
+  g_assert_true (g_variant_lookup (stats, "merged", "t", &merged));
+  g_assert_cmpuint (merged, ==, 2 + 2);
+  g_object_unref (file);
+  file_test_remove_dir (dir);
+}
+
 static void
 test_misuse (GaioTestLoop *loop)
 {
@@ -1013,6 +1042,7 @@ main (int argc, char **argv)
   gaio_test_add_engine_matrix ("/batch/cancelled", test_cancelled);
   gaio_test_add_engine_matrix ("/batch/cancelled-any-time", test_cancelled_any_time);
   gaio_test_add_engine_matrix ("/batch/direct", test_direct);
+  gaio_test_add_engine_matrix ("/batch/counted", test_counted);
   gaio_test_add_engine_matrix ("/batch/misuse", test_misuse);
   gaio_test_add ("/batch/limit", test_limit);
   gaio_test_add ("/batch/merged-fails", test_merged_fails);
