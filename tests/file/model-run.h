@@ -43,7 +43,9 @@ struct _Run
   GBytes *kept; /* read some time ago; nobody may write to it */
   guint kept_hash;
   Record records[N_RECORDS];
-  GAsyncQueue *errands;
+  GMutex lock; /* not a GAsyncQueue: ThreadSanitizer does not see into that */
+  GCond has_errand;
+  GQueue errands; /* under the lock */
   GThread *threads[N_THREADS];
 };
 

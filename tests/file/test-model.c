@@ -21,6 +21,13 @@
 #define VERIFY_INTERVAL 4096
 #define PHASE_LENGTH 300
 
+/* For each case, when nobody says how many. */
+#if defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__
+#define N_OPERATIONS 300
+#else
+#define N_OPERATIONS 3000
+#endif
+
 typedef struct
 {
   void (*func) (Op *op); /* NULL: the thread ends */
@@ -36,7 +43,22 @@ send_errand (Run *self, Op *op, void (*func) (Op *op), GaioRequest *request)
   Errand *errand = g_new (Errand, 1);
 
   *errand = (Errand){ .func = func, .op = op, .request = request };
-  g_async_queue_push (self->errands, errand);
+  g_mutex_lock (&self->lock);
+  g_queue_push_tail (&self->errands, errand);
+  g_cond_signal (&self->has_errand);
+  g_mutex_unlock (&self->lock);
+}
+
+static Errand *
+take_errand (Run *self)
+{
+  Errand *errand;
+
+  g_mutex_lock (&self->lock);
+  while ((errand = g_queue_pop_head (&self->errands)) == NULL)
+    g_cond_wait (&self->has_errand, &self->lock);
+  g_mutex_unlock (&self->lock);
+  return errand;
 }
 
 static gpointer
@@ -46,7 +68,7 @@ run_errands (gpointer data)
 
   for (;;)
     {
-      g_autofree Errand *errand = g_async_queue_pop (self->errands);
+      g_autofree Errand *errand = take_errand (self);
 
       if (errand->request != NULL)
         {
@@ -272,7 +294,8 @@ static void
 run (GaioTestLoop *loop, const char *dir, bool direct)
 {
   Run self = { .loop = loop, .dir = dir, .direct = direct };
-  guint64 n = number_from_environment ("GAIO_TEST_OPERATIONS", g_test_thorough () ? 20000 : 3000);
+  guint64 n =
+      number_from_environment ("GAIO_TEST_OPERATIONS", g_test_thorough () ? 20000 : N_OPERATIONS);
 
   self.seed = g_str_hash (g_test_get_path ()) ^ (guint32) g_test_rand_int ();
   self.seed = (guint32) number_from_environment ("GAIO_TEST_SEED", self.seed);
@@ -299,7 +322,8 @@ run (GaioTestLoop *loop, const char *dir, bool direct)
       self.ops[i].run = &self;
       self.ops[i].ended = run_take_end;
     }
-  self.errands = g_async_queue_new ();
+  g_mutex_init (&self.lock);
+  g_cond_init (&self.has_errand);
   for (int i = 0; i < N_THREADS; i++)
     self.threads[i] = g_thread_new ("errands", run_errands, &self);
   open_file (&self);
@@ -313,7 +337,8 @@ run (GaioTestLoop *loop, const char *dir, bool direct)
     send_errand (&self, NULL, NULL, NULL);
   for (int i = 0; i < N_THREADS; i++)
     g_thread_join (self.threads[i]);
-  g_async_queue_unref (self.errands);
+  g_mutex_clear (&self.lock);
+  g_cond_clear (&self.has_errand);
   for (int i = 0; i < MAX_IN_FLIGHT; i++)
     {
       g_clear_pointer (&self.ops[i].request, gaio_request_unref);
