@@ -112,6 +112,7 @@ struct _GaioRequest
 
   /* read: the request's own buffer, in what malloc() gave, or the caller's */
   void *memory;
+  bool is_block; /* it is of gaio_block_new() */
   guint8 *buffer;
   GaioBuffer *pooled; /* that is of a pool, which `memory` then is not; or NULL */
   gsize capacity;

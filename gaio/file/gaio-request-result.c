@@ -22,6 +22,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <gaio/base/gaio-block-private.h>
 #include <gaio/base/gaio-error-private.h>
 #include <gaio/file/gaio-file-direct-private.h>
 
@@ -336,7 +337,7 @@ void
 gaio_request_free_buffer (GaioRequest *self)
 {
   g_clear_pointer (&self->pooled, gaio_buffer_give_back);
-  g_clear_pointer (&self->memory, free);
+  g_clear_pointer (&self->memory, self->is_block ? gaio_block_free : free);
   self->buffer = NULL;
   self->capacity = 0;
 }
@@ -394,8 +395,9 @@ gaio_request_steal_bytes (GaioRequest *self)
         {
           memory = smaller;
           data = smaller + skip;
+          self->is_block = false;
         }
     }
   self->capacity = 0;
-  return g_bytes_new_with_free_func (data, size, free, memory);
+  return g_bytes_new_with_free_func (data, size, self->is_block ? gaio_block_free : free, memory);
 }

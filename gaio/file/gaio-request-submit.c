@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <gaio/base/gaio-block-private.h>
 #include <gaio/file/gaio-engine-private.h>
 #include <gaio/file/gaio-file-direct-private.h>
 
@@ -29,6 +30,10 @@
  * those for O_DIRECT, begin at a page. */
 #define ALIGNMENT ((gsize) 64)
 #define PAGE_MIN_BYTES ((gsize) 64 * 1024)
+
+/* What is a little less than a page takes the memory of one. */
+#define BLOCK_MIN_BYTES ((gsize) 3584)
+G_STATIC_ASSERT (GAIO_BLOCK_BYTES == 4096 + 64 - 1);
 #define PAGE_BYTES ((gsize) 4096)
 
 static inline void
@@ -309,6 +314,7 @@ reserve_buffer (GaioRequest *self, gsize length)
   if (G_UNLIKELY (atomic_load_explicit (&self->file->has_buffer_pool, memory_order_relaxed)) &&
       take_pooled (self, length))
     return;
+  self->is_block = false;
   if (length > G_MAXSSIZE - PAGE_BYTES)
     ;
   else if (length >= PAGE_MIN_BYTES || self->file->direct)
@@ -322,13 +328,22 @@ reserve_buffer (GaioRequest *self, gsize length)
         self->memory = NULL;
       self->buffer = self->memory;
     }
-  else if ((self->memory = malloc (length + ALIGNMENT - 1)) != NULL)
-    self->buffer = (guint8 *) (((guintptr) self->memory + ALIGNMENT - 1) & ~(ALIGNMENT - 1));
+  else
+    {
+      self->is_block = length > BLOCK_MIN_BYTES && length <= PAGE_BYTES;
+      if (self->is_block)
+        length = PAGE_BYTES;
+      self->memory = self->is_block ? gaio_block_new () : malloc (length + ALIGNMENT - 1);
+      self->buffer = (guint8 *) (((guintptr) self->memory + ALIGNMENT - 1) & ~(ALIGNMENT - 1));
+    }
 
   if (self->memory != NULL)
     self->capacity = length;
   else
-    fail (self, -ENOMEM, GAIO_REQUEST_FAILED_BY_ERRNO);
+    {
+      self->buffer = NULL;
+      fail (self, -ENOMEM, GAIO_REQUEST_FAILED_BY_ERRNO);
+    }
 }
 
 void
