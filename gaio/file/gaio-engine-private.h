@@ -52,7 +52,7 @@ void gaio_engine_refresh (GaioFile *file);
 static inline bool
 gaio_engine_counts (GaioRequest *self)
 {
-  return self->file->seekable || gaio_request_is_by_path (self);
+  return self->file->seekable || self->kind == GAIO_REQUEST_OPEN;
 }
 
 /* Thread: home. The kinds of requests that the ring can do, as bits. */

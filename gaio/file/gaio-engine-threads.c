@@ -306,9 +306,6 @@ call (GaioRequest *self, int cancel_fd)
     case GAIO_REQUEST_STATX:
       res = statx (fd, "", AT_EMPTY_PATH, self->statx_mask, self->statx);
       break;
-    case GAIO_REQUEST_STATX_PATH:
-      res = statx (AT_FDCWD, self->file->path, self->flags, self->statx_mask, self->statx);
-      break;
     case GAIO_REQUEST_OPEN:
       if ((self->flags & O_DIRECT) != 0)
         return gaio_direct_open (self);

@@ -53,7 +53,6 @@ gaio_engine_uring_get_kinds (GaioRing *ring)
     { GAIO_REQUEST_ADVISE, IORING_OP_FADVISE },
     { GAIO_REQUEST_RENAME, IORING_OP_RENAMEAT },
     { GAIO_REQUEST_STATX, IORING_OP_STATX },
-    { GAIO_REQUEST_STATX_PATH, IORING_OP_STATX },
     { GAIO_REQUEST_OPEN, IORING_OP_OPENAT },
     { GAIO_REQUEST_CLOSE, IORING_OP_CLOSE },
   };
@@ -158,20 +157,7 @@ prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
       io_uring_prep_fsync (sqe, fd, self->data_only ? IORING_FSYNC_DATASYNC : 0);
       break;
     case GAIO_REQUEST_STATX:
-      io_uring_prep_statx (sqe,
-                           fd,
-                           "",
-                           AT_EMPTY_PATH,
-                           self->statx_mask,
-                           self->statx);
-      break;
-    case GAIO_REQUEST_STATX_PATH:
-      io_uring_prep_statx (sqe,
-                           AT_FDCWD,
-                           self->file->path,
-                           self->flags,
-                           self->statx_mask,
-                           self->statx);
+      io_uring_prep_statx (sqe, fd, "", AT_EMPTY_PATH, self->statx_mask, self->statx);
       break;
     case GAIO_REQUEST_OPEN:
       io_uring_prep_openat (sqe, AT_FDCWD, self->file->path, self->flags, self->permissions);

@@ -68,15 +68,6 @@ open_directory (GaioEnumerator *self)
   return self->dir == NULL ? errno : 0;
 }
 
-/* Asks for a file by its name in the directory; 0 or an errno. */
-static int
-ask (GaioEnumerator *self, const char *name, bool follow, struct statx *answer)
-{
-  int flags = AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW);
-
-  return statx (dirfd (self->dir), name, flags, self->wish.mask, answer) < 0 ? errno : 0;
-}
-
 /* What is to be known of an entry, with as few system calls as can be. */
 static int
 examine (GaioEnumerator *self, const struct dirent *entry, GFileInfo **info)
@@ -84,20 +75,12 @@ examine (GaioEnumerator *self, const struct dirent *entry, GFileInfo **info)
   struct statx answer = { .stx_mode = DTTOIF (entry->d_type), .stx_mask = STATX_TYPE };
   bool is_link = entry->d_type == DT_LNK;
   bool is_type_known = entry->d_type != DT_UNKNOWN && !(is_link && self->follows);
-  int errnum = 0;
 
   if (!gaio_file_info_wish_is_of_name (&self->wish) &&
       !(is_type_known && gaio_file_info_wish_is_of_type (&self->wish)))
-    {
-      errnum = ask (self, entry->d_name, self->follows, &answer);
-      /* A link that leads nowhere is itself what there is. */
-      if (self->follows && (errnum == ENOENT || errnum == ELOOP))
-        errnum = ask (self, entry->d_name, false, &answer);
-    }
-  if (errnum != 0)
-    return errnum;
-  *info = gaio_file_info_new_entry (&self->wish, &answer, entry->d_name,
-                                    is_link || S_ISLNK (answer.stx_mode));
+    return gaio_file_info_look_up (&self->wish, dirfd (self->dir), entry->d_name, entry->d_name,
+                                   self->follows, info);
+  *info = gaio_file_info_new (&self->wish, &answer, entry->d_name, is_link);
   return 0;
 }
 
@@ -390,9 +373,9 @@ gaio_enumerate (const char *path,
  *
  * Opens a directory, to learn which files are in it and something about them.
  *
- * The attributes of a file are those of [method@Gaio.File.query_info_async], and
- * `standard::is-symlink`. The fewer are asked for, the less it costs: `standard::name` and
- * `standard::type` are in the directory, and the file itself need not be looked at.
+ * The attributes of a file are those of [func@Gaio.query_info_async]. The fewer are asked for, the
+ * less it costs: `standard::name` and `standard::type` are in the directory, and the file itself
+ * need not be looked at.
  *
  * Symbolic links are followed unless @flags has `G_FILE_QUERY_INFO_NOFOLLOW_SYMLINKS`; of one that
  * leads nowhere the attributes are its own.

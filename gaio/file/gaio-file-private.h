@@ -41,7 +41,7 @@ struct _GaioFile
   GaioFileDirect *direct; /* it was opened with O_DIRECT; else NULL */
 
   /* home thread */
-  guint home_uses;         /* requests that the home has submitted; all together are one of `uses` */
+  guint home_uses;         /* requests that the home has submitted; together one of `uses` */
   GaioEngineState *engine; /* the context's, found at the first request */
   GaioBufferUse *buffer_use; /* the ring knows the pool's memory; or NULL */
   GaioRequestLane *lanes[GAIO_REQUEST_QUEUES][GAIO_REQUEST_LEVELS]; /* NULL: nothing waits */

@@ -28,7 +28,6 @@ typedef enum
   GAIO_REQUEST_LOCK,
   GAIO_REQUEST_RENAME,
   GAIO_REQUEST_STATX,
-  GAIO_REQUEST_STATX_PATH, /* of a file that is not open */
   GAIO_REQUEST_OPEN,
   GAIO_REQUEST_CLOSE,
 } GaioRequestKind;
@@ -159,9 +158,6 @@ void gaio_request_read_into (GaioRequest *self, goffset offset, gsize length, gu
 void gaio_request_statx (GaioRequest *self, guint mask);
 void gaio_request_open (GaioRequest *self, int flags, guint permissions);
 
-/* Thread: any. The file is not open, and stays so; `flags` are those of statx(2). */
-void gaio_request_statx_path (GaioRequest *self, int flags, guint mask);
-
 /* Thread: any. Reads into several pieces of memory, all the caller's. The array is copied. */
 void gaio_request_readv_into (GaioRequest *self,
                               goffset offset,
@@ -251,8 +247,8 @@ GaioStep gaio_request_take_result (GaioRequest *self, int res, bool from_ring);
 /* Thread: home; any for a blocking one. Ends the request with `result` and calls its function. */
 void gaio_request_finish (GaioRequest *self);
 
-/* Thread: any, when the context has ended. To be called before the end of a request in a thread that
- * may not be the home. */
+/* Thread: any, when the context has ended. To be called before the end of a request in a thread
+ * that may not be the home. */
 void gaio_request_leave_home (GaioRequest *self);
 
 /* Thread: home. The same from the loop, for when a callback must not run now. */
@@ -272,13 +268,6 @@ gaio_request_hold_work (GaioRequest *self)
     return;
   self->holds_work = true;
   gaio_context_begin_work (self->file->context);
-}
-
-/* Whether it is about a name, and its file need not be open. */
-static inline bool
-gaio_request_is_by_path (GaioRequest *self)
-{
-  return self->kind == GAIO_REQUEST_OPEN || self->kind == GAIO_REQUEST_STATX_PATH;
 }
 
 static inline bool

@@ -69,7 +69,7 @@ again (GaioRequest *self)
 static GaioStep
 take_error (GaioRequest *self, int res, bool from_ring)
 {
-  bool on_disk = self->file->seekable || gaio_request_is_by_path (self);
+  bool on_disk = self->file->seekable || self->kind == GAIO_REQUEST_OPEN;
 
   switch (res)
     {
@@ -184,7 +184,6 @@ operation_name (GaioRequest *self)
     [GAIO_REQUEST_LOCK] = "lock",
     [GAIO_REQUEST_RENAME] = "rename",
     [GAIO_REQUEST_STATX] = "query",
-    [GAIO_REQUEST_STATX_PATH] = "query",
     [GAIO_REQUEST_OPEN] = "open",
     [GAIO_REQUEST_CLOSE] = "close",
   };

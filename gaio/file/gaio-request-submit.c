@@ -182,7 +182,7 @@ launch_inline (GaioRequest *self)
 
   self->by_home = !self->blocking && gaio_request_is_home (self);
   open = self->by_home ? gaio_file_begin_home_use (file) : gaio_file_begin_use (file);
-  if (G_UNLIKELY (!open && !gaio_request_is_by_path (self) && !self->within_use))
+  if (G_UNLIKELY (!open && self->kind != GAIO_REQUEST_OPEN && !self->within_use))
     fail (self, -EBADF, GAIO_REQUEST_FAILED_CLOSED);
   if (G_UNLIKELY (self->blocking))
     {
@@ -496,18 +496,6 @@ gaio_request_statx (GaioRequest *self, guint mask)
 {
   if (!arm (self, GAIO_REQUEST_STATX, G_STRFUNC))
     return;
-  self->statx_mask = mask;
-  if (self->statx == NULL)
-    self->statx = g_new0 (struct statx, 1);
-  launch (self);
-}
-
-void
-gaio_request_statx_path (GaioRequest *self, int flags, guint mask)
-{
-  if (!arm (self, GAIO_REQUEST_STATX_PATH, G_STRFUNC))
-    return;
-  self->flags = flags;
   self->statx_mask = mask;
   if (self->statx == NULL)
     self->statx = g_new0 (struct statx, 1);

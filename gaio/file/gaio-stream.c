@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <gaio/base/gaio-error-private.h>
+#include <gaio/file/gaio-file-info-private.h>
 #include <gaio/file/gaio-stream-private.h>
 
 /* The cursor */
@@ -186,8 +187,7 @@ gaio_stream_make_etag (GaioRequest *statx)
 {
   if (!gaio_request_get_result (statx, NULL, NULL))
     return NULL;
-  return g_strdup_printf ("%" G_GINT64_FORMAT ":%u:%u", (gint64) statx->statx->stx_mtime.tv_sec,
-                          statx->statx->stx_mtime.tv_nsec / 1000, statx->statx->stx_mtime.tv_nsec);
+  return gaio_file_info_make_etag (statx->statx);
 }
 
 char *

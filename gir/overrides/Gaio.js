@@ -23,7 +23,8 @@ function _init() {
     const PRIORITY = GLib.PRIORITY_DEFAULT;
     const encoder = new TextEncoder();
 
-    // Arguments that may be left out, by the name of the function and their place.
+    // Arguments that may be left out, by the name of the function and their place; that of a method
+    // begins with a dot where a function has the same.
     const defaults = {
         checksum: [undefined, undefined, null],
         copy: [undefined, undefined, 0, null],
@@ -35,7 +36,8 @@ function _init() {
         open_gfile: [undefined, undefined, 0o666],
         save_bytes: [undefined, undefined, 0],
         sync: [false],
-        query_info: [null],
+        query_info: [undefined, null, 0],
+        '.query_info': [null],
         remove: [undefined, 0, null],
         scan_directory: [undefined, 0],
         allocate: [undefined, undefined, false],
@@ -109,7 +111,8 @@ function _init() {
 
     // Makes args the `count` arguments of X, and returns the cancellable, which may follow also
     // when arguments with a default are left out.
-    function complete(name, count, args) {
+    function complete(name, count, args, isMethod) {
+        const preset = (isMethod ? defaults[`.${name}`] : null) ?? defaults[name];
         const given = args.length;
         const last = args[given - 1];
         let cancellable = null;
@@ -119,8 +122,8 @@ function _init() {
 
         if (given > count || (typeof last === 'object' && last instanceof Gio.Cancellable))
             cancellable = args.pop() ?? null;
-        while (args.length < count && defaults[name]?.[args.length] !== undefined)
-            args.push(defaults[name][args.length]);
+        while (args.length < count && preset?.[args.length] !== undefined)
+            args.push(preset[args.length]);
         if (args.length !== count) {
             throw new TypeError(
                 `Gaio: ${name}() takes ${count} arguments and a cancellable, ${given} were given`);
@@ -142,12 +145,12 @@ function _init() {
     const OPERATIONS_PER_COLLECTION = 2048;
     let started = 0;
 
-    function makePromising(name, start, finish) {
+    function makePromising(name, start, finish, isMethod) {
         // The arguments of X_async but for priority, cancellable and callback.
         const count = start.length - 3;
 
         return function (...args) {
-            const cancellable = complete(name, count, args);
+            const cancellable = complete(name, count, args, isMethod);
             if (++started % OPERATIONS_PER_COLLECTION === 0)
                 System.gc();
             return new Promise((resolve, reject) => {
@@ -162,11 +165,11 @@ function _init() {
         };
     }
 
-    function makeSync(name, blocking) {
+    function makeSync(name, blocking, isMethod) {
         const count = blocking.length - 1;
 
         return function (...args) {
-            const cancellable = complete(name, count, args);
+            const cancellable = complete(name, count, args, isMethod);
             try {
                 return blocking.call(this, ...args, cancellable);
             } catch (error) {
@@ -175,7 +178,7 @@ function _init() {
         };
     }
 
-    function adapt(target) {
+    function adapt(target, isMethod) {
         const names = Object.getOwnPropertyNames(target);
         for (const key of names.filter(other => other.endsWith('_async'))) {
             const name = key.slice(0, -'_async'.length);
@@ -183,17 +186,17 @@ function _init() {
             const blocking = target[name];
             if (typeof finish !== 'function')
                 continue;
-            target[name] = makePromising(name, target[key], finish);
+            target[name] = makePromising(name, target[key], finish, isMethod);
             if (typeof blocking === 'function')
-                target[`${name}_sync`] = makeSync(name, blocking);
+                target[`${name}_sync`] = makeSync(name, blocking, isMethod);
         }
     }
 
-    adapt(Gaio);
+    adapt(Gaio, false);
     for (const name of Object.getOwnPropertyNames(Gaio)) {
         const prototype = Gaio[name]?.prototype;
         if (prototype instanceof GObject.Object)
-            adapt(prototype);
+            adapt(prototype, true);
     }
     for (const name of ['new_for_fd', 'new_for_path'])
         Gaio.File[name] = throwing(name, Gaio.File[name]);

@@ -33,6 +33,28 @@ test('make directories', async dir => {
     assert(exists(`${dir}/b/c`) && exists(`${dir}/b/d`));
 });
 
+test('query info', async dir => {
+    const path = `${dir}/query`;
+    const {FileQueryInfoFlags, FileType} = Gio;
+    GLib.file_set_contents(path, 'twelve bytes');
+    equal((await Gaio.query_info(path)).get_size(), 12);
+    const info = await Gaio.query_info(Gio.File.new_for_path(path), 'standard::size');
+    equal(info.list_attributes(null).join(), 'standard::size');
+    equal(info.get_size(), 12);
+    Gio.File.new_for_path(`${path}-link`).make_symbolic_link('query', null);
+    const link = Gaio.query_info_sync(`${path}-link`, 'standard::*',
+        FileQueryInfoFlags.NOFOLLOW_SYMLINKS);
+    equal(link.get_file_type(), FileType.SYMBOLIC_LINK);
+    equal(link.get_symlink_target(), 'query');
+    equal((await Gaio.query_info(dir, null, new Gio.Cancellable())).get_file_type(),
+        FileType.DIRECTORY);
+    await checkErrno(() => Gaio.query_info(`${path}-none`), ENOENT);
+    assert((await thrown(() => Gaio.query_info())) instanceof TypeError);
+    const file = await Gaio.open(path);
+    equal((await file.query_info()).get_size(), 12);
+    await file.close();
+});
+
 test('scan directories', async dir => {
     const path = `${dir}/scan`;
     await Gaio.make_directory(`${path}/a/b`, true);

@@ -7,6 +7,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import pathlib
 import shutil
 import tempfile
 
@@ -48,6 +49,36 @@ class TreeTest(Case):
 
         asyncio.run(main())
         self.assertEqual(sorted(os.listdir(self.tree)), ["a", "b", "bytes", "private"])
+
+    def test_query_info(self):
+        with open(self.at("file"), "wb") as file:
+            file.write(bytes(1234))
+        os.symlink("file", self.at("link"))
+
+        async def main():
+            info = await Gaio.query_info(self.at("file"), "standard::size")
+            self.assertEqual(info.list_attributes(None), ["standard::size"])
+            self.assertEqual(info.get_size(), 1234)
+            for path in (Gio.File.new_for_path(self.at("link")), pathlib.Path(self.at("link")),
+                         os.fsencode(self.at("link"))):
+                info = await Gaio.query_info(path)
+                self.assertEqual(info.get_size(), 1234)
+                self.assertEqual(info.get_symlink_target(), "file")
+            info = await Gaio.query_info(self.at("link"), "standard::*",
+                                         Gio.FileQueryInfoFlags.NOFOLLOW_SYMLINKS)
+            self.assertEqual(info.get_file_type(), Gio.FileType.SYMBOLIC_LINK)
+            info = Gaio.query_info_sync(self.tree, flags=0)
+            self.assertEqual(info.get_file_type(), Gio.FileType.DIRECTORY)
+            with self.assertRaises(FileNotFoundError) as raised:
+                await Gaio.query_info(self.at("none"))
+            self.assertEqual(raised.exception.filename, self.at("none"))
+            with self.assertRaises(OSError) as raised:
+                await Gaio.query_info(Gio.File.new_for_uri("http://localhost/"))
+            self.assertEqual(raised.exception.errno, errno.ENOTSUP)
+            with self.assertRaises(ValueError):
+                Gaio.query_info_sync("a\0b")
+
+        asyncio.run(main())
 
     def test_remove(self):
         async def main():

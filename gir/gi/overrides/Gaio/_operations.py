@@ -176,6 +176,7 @@ _DEFAULTS = {
     "lock offset": "0",
     "make_directory permissions": "0o777",
     "move flags": "0",
+    "query_info flags": "0",
     "remove flags": "0",
     "scan_directory flags": "0",
     "try_lock length": "0",
