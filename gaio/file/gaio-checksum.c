@@ -81,12 +81,14 @@ static bool
 add_hole (Sum *self)
 {
   static const guint8 zeros[64 * 1024];
+  /* Before it is asked for data, since the file may grow. */
+  goffset end = lseek (self->fd, 0, SEEK_END);
   goffset data = lseek (self->fd, self->done, SEEK_DATA);
   goffset left;
 
   /* After the last data there may be a hole up to the end. */
   if (data < 0 && errno == ENXIO)
-    data = lseek (self->fd, 0, SEEK_END);
+    data = lseek (self->fd, MAX (end, self->done), SEEK_SET);
   if (data < 0)
     {
       self->has_holes = false; /* none that the file system tells of */

@@ -17,8 +17,9 @@ typedef struct
 GaioCopy *gaio_copy_new (const char *source, const char *destination, GaioCopyFlags flags);
 void gaio_copy_free (gpointer self);
 
-/* The body of a copy, for a move too. */
-gpointer gaio_copy_run (GaioWork *work, gpointer copy, GError **error);
+/* The body of a copy, for a move too. `stat` is what the source was when it was opened. */
+gpointer
+gaio_copy_run (GaioWork *work, const GaioCopy *copy, struct stat *stat, GError **error);
 
 /* Fails as gaio_work_fail() does, with another code of G_IO_ERROR: what GIO says there is not what
  * it says for the errno. */

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <gaio/base/gaio-error.h>
 #include <gaio/file/gaio-copy-private.h>
 
 G_DEFINE_FLAGS_TYPE (GaioCopyFlags,
@@ -131,28 +132,39 @@ resumable_name (const GaioReplace *new, const struct stat *source)
   return g_strdup_printf (".gaio-copy-%.32s", sum);
 }
 
+/* Forgives when the system has no such thing for the file, or lets only another change it, as on a
+ * disk without permissions that somebody else has mounted. The contents are worth more. */
+static void
+forgive (GError **error)
+{
+  int errnum = *error != NULL ? gaio_error_get_errno (*error) : 0;
+
+  if (errnum == EPERM || errnum == EOPNOTSUPP || errnum == ENOSYS)
+    g_clear_error (error);
+}
+
 static bool
 copy_metadata (GaioReplace *new, int fd, const struct stat *stat, bool all, GError **error)
 {
   struct timespec times[2] = { stat->st_atim, stat->st_mtim };
+  GError *own = NULL;
 
-  if (!all)
+  if (all)
     {
-      /* The rights of the owner are not given to another. */
-      if (fchmod (new->fd, stat->st_mode & 0777) == 0)
-        return true;
-      gaio_work_fail (new->work, errno, new->path, error);
-      return false;
+      gaio_replace_copy_xattrs (new, fd);
+      gaio_replace_set_owner_and_mode (new, stat, &own);
+      forgive (&own);
+      if (own == NULL && futimens (new->fd, times) != 0)
+        gaio_work_fail (new->work, errno, new->path, &own);
     }
-  gaio_replace_copy_xattrs (new, fd);
-  if (!gaio_replace_set_owner_and_mode (new, stat, error))
-    return false;
-  if (futimens (new->fd, times) != 0)
-    {
-      gaio_work_fail (new->work, errno, new->path, error);
-      return false;
-    }
-  return true;
+  /* The rights of the owner are not given to another. */
+  else if (fchmod (new->fd, stat->st_mode & 0777) != 0)
+    gaio_work_fail (new->work, errno, new->path, &own);
+  forgive (&own);
+  if (own == NULL)
+    return true;
+  g_propagate_error (error, own);
+  return false;
 }
 
 static bool
@@ -190,11 +202,12 @@ copy_regular (
 }
 
 static bool
-copy_link (GaioReplace *new, const GaioCopy *self, const struct stat *stat, GError **error)
+copy_link (
+    GaioReplace *new, const GaioCopy *self, int fd, const struct stat *stat, GError **error)
 {
   struct timespec times[2] = { stat->st_atim, stat->st_mtim };
   g_autofree char *contents = g_malloc (PATH_MAX + 1);
-  gssize length = readlink (self->source, contents, PATH_MAX);
+  gssize length = readlinkat (fd, "", contents, PATH_MAX);
 
   if (length < 0)
     {
@@ -215,30 +228,36 @@ copy_link (GaioReplace *new, const GaioCopy *self, const struct stat *stat, GErr
 }
 
 gpointer
-gaio_copy_run (GaioWork *work, gpointer data, GError **error)
+gaio_copy_run (GaioWork *work, const GaioCopy *self, struct stat *stat, GError **error)
 {
-  const GaioCopy *self = data;
   GaioReplace new = GAIO_REPLACE_INIT;
-  struct stat stat;
-  int fd = open_source (work, self, &stat, error);
+  int fd = open_source (work, self, stat, error);
   bool ok;
 
   if (fd < 0)
     return NULL;
-  ok = check_destination (work, self, &stat, error) &&
+  ok = check_destination (work, self, stat, error) &&
        gaio_replace_begin (&new, work, self->destination, (self->flags & GAIO_COPY_DURABLE) != 0,
                            error) &&
-       (S_ISREG (stat.st_mode) ? copy_regular (&new, self, fd, &stat, error)
-                               : copy_link (&new, self, &stat, error)) &&
+       (S_ISREG (stat->st_mode) ? copy_regular (&new, self, fd, stat, error)
+                                : copy_link (&new, self, fd, stat, error)) &&
        gaio_replace_commit (&new, (self->flags & GAIO_COPY_OVERWRITE) != 0, error);
   gaio_replace_clear (&new);
   close (fd);
   return ok ? GAIO_WORK_DONE : NULL;
 }
 
+static gpointer
+copy_run (GaioWork *work, gpointer data, GError **error)
+{
+  struct stat stat;
+
+  return gaio_copy_run (work, data, &stat, error);
+}
+
 static const GaioWorkKind copy_kind = {
   .name = "copy",
-  .run = gaio_copy_run,
+  .run = copy_run,
   .data_free = gaio_copy_free,
 };
 

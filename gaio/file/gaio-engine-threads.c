@@ -331,7 +331,7 @@ gaio_engine_run_blocking (GaioRequest *self, int cancel_fd)
       self->result = -ECANCELED;
       return;
     }
-  gaio_signal_guard_begin (&guard, may_exceed_limit (self));
+  gaio_signal_guard_begin (&guard, may_exceed_limit (self) ? SIGXFSZ : 0);
   for (;;)
     {
       res = call (self, cancel_fd);

@@ -3,7 +3,8 @@
 
 /* Moving a file: a rename, and from one file system to another a copy with all that belongs to it,
  * after which the source is removed. The latter is done only when the copy has its name, so that at
- * no moment there is neither; with GAIO_COPY_DURABLE that holds for a crash too. */
+ * no moment there is neither; with GAIO_COPY_DURABLE that holds for a crash too. And only when the
+ * source is what has been copied: what somebody wrote meanwhile would be nowhere. */
 
 #include "config.h"
 
@@ -22,6 +23,26 @@ open_directory_of (const char *path)
   g_autofree char *dir = g_path_get_dirname (path);
 
   return open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* What a file contains, before it gets another name. 0 or -errno. */
+static int
+sync_contents (const char *path)
+{
+  struct stat stat;
+  int res;
+  int fd;
+
+  if (lstat (path, &stat) != 0)
+    return -errno;
+  if (!S_ISREG (stat.st_mode))
+    return 0;
+  fd = open (path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0)
+    return -errno;
+  res = fsync (fd) == 0 || errno == EINVAL || errno == EROFS ? 0 : -errno;
+  close (fd);
+  return res;
 }
 
 static int
@@ -57,19 +78,33 @@ blame (const GaioCopy *self, int errnum)
     }
 }
 
+/* Whether a file is the same, and as it was. */
+static bool
+is_same (const struct stat *before, const struct stat *now)
+{
+  return before->st_dev == now->st_dev && before->st_ino == now->st_ino &&
+         before->st_size == now->st_size && before->st_mtim.tv_sec == now->st_mtim.tv_sec &&
+         before->st_mtim.tv_nsec == now->st_mtim.tv_nsec;
+}
+
 static gpointer
 copy_and_remove (GaioWork *work, const GaioCopy *self, GError **error)
 {
   GaioCopy copy = *self;
-  struct stat stat;
+  struct stat copied;
+  struct stat now;
 
-  if (lstat (self->source, &stat) != 0)
+  if (lstat (self->source, &now) != 0)
     return gaio_work_fail (work, errno, NULL, error);
   if ((self->flags & GAIO_COPY_NO_FALLBACK) != 0)
     return gaio_copy_fail (work, EXDEV, G_IO_ERROR_NOT_SUPPORTED, NULL, error);
   copy.flags |= GAIO_COPY_NOFOLLOW_SYMLINKS | GAIO_COPY_ALL_METADATA;
-  if (gaio_copy_run (work, &copy, error) == NULL)
+  if (gaio_copy_run (work, &copy, &copied, error) == NULL)
     return NULL;
+  if (lstat (self->source, &now) != 0)
+    return gaio_work_fail (work, errno, NULL, error);
+  if (!is_same (&copied, &now))
+    return gaio_work_fail (work, EBUSY, NULL, error);
   if (unlink (self->source) != 0)
     return gaio_work_fail (work, errno, NULL, error);
   return GAIO_WORK_DONE;
@@ -88,6 +123,8 @@ move_run (GaioWork *work, gpointer data, GError **error)
   if (durable && ((dirs[0] = open_directory_of (self->destination)) < 0 ||
                   (dirs[1] = open_directory_of (self->source)) < 0))
     res = -errno;
+  else if (durable)
+    res = sync_contents (self->source);
   if (res == 0)
     res = rename_it (self);
   if (res == 0)
@@ -165,7 +202,8 @@ gaio_move (const char *source,
  *
  * Moves a file. Within a file system it gets another name, at one moment. From one to another a
  * regular file or a symbolic link is copied with all its metadata, as [func@Gaio.copy_async] does
- * it, and then removed; when it cannot be removed there are two of it.
+ * it, and then removed; when it cannot be removed there are two of it. So are there when somebody
+ * has changed it meanwhile, which is the error `EBUSY`.
  *
  * It fails with %G_IO_ERROR_EXISTS when there is something and it is not to be replaced. From one
  * file system to another it fails with %G_IO_ERROR_NOT_SUPPORTED for %GAIO_COPY_NO_FALLBACK, and

@@ -25,6 +25,9 @@ G_DEFINE_FLAGS_TYPE (GaioRemoveFlags,
                      G_DEFINE_ENUM_VALUE (GAIO_REMOVE_NONE, "none"),
                      G_DEFINE_ENUM_VALUE (GAIO_REMOVE_RECURSIVE, "recursive"))
 
+/* Of the same directory. A file system that does not list all lists a good part of it. */
+#define MAX_TRIES 100
+
 typedef struct
 {
   char *path; /* without slashes at its end */
@@ -32,6 +35,7 @@ typedef struct
 
   guint64 n_removed;
   guint64 n_removed_before; /* when a directory was last found not to be empty */
+  guint n_tries;            /* how often that was since one was removed */
 } Remove;
 
 static Remove *
@@ -73,13 +77,15 @@ leave (Remove *self, GaioWork *work, GaioTree *tree)
       unlink_one (self, work, gaio_tree_get_fd (tree), gaio_tree_get_name (tree), AT_REMOVEDIR);
 
   /* Somebody puts things in, or the file system does not list all when some are removed meanwhile.
-   * As long as there is progress it will end. */
-  if ((errnum == ENOTEMPTY || errnum == EEXIST) && self->n_removed > self->n_removed_before)
+   * It may be that the former never ends. */
+  if ((errnum == ENOTEMPTY || errnum == EEXIST) && self->n_removed > self->n_removed_before &&
+      ++self->n_tries < MAX_TRIES)
     {
       self->n_removed_before = self->n_removed;
       gaio_tree_again (tree);
-      errnum = 0;
+      return 0;
     }
+  self->n_tries = 0;
   return errnum;
 }
 

@@ -28,6 +28,8 @@
 
 #define MAX_ATTEMPTS 100
 
+#define ACL_NAME "system.posix_acl_access"
+
 static bool
 fail (GaioReplace *self, int errnum, GError **error)
 {
@@ -166,8 +168,9 @@ gaio_replace_set_owner_and_mode (GaioReplace *self, const struct stat *from, GEr
   /* With another owner these would give away the rights of that one. */
   if (now.st_uid != from->st_uid)
     mode &= ~S_ISUID;
+  /* And another group gets what everybody has. */
   if (now.st_gid != from->st_gid)
-    mode &= ~S_ISGID;
+    mode &= ~(mode_t) (S_ISGID | S_IRWXG) | (mode & S_IRWXO) << 3;
   if ((now.st_mode & 07777) != mode && fchmod (self->fd, mode) != 0)
     return fail (self, errno, error);
   return true;
@@ -182,6 +185,9 @@ gaio_replace_copy_xattrs (GaioReplace *self, int from_fd)
 
   /* Those who may write a file may not be allowed to read it. */
   snprintf (path, sizeof path, "/proc/self/fd/%d", from_fd);
+  /* The directory may have given an ACL to the new one, with more rights than the old one gave. */
+  if (getxattr (path, ACL_NAME, NULL, 0) < 0 && errno == ENODATA)
+    fremovexattr (self->fd, ACL_NAME);
   length = listxattr (path, NULL, 0);
   if (length <= 0)
     return;

@@ -16,6 +16,7 @@
 
 #include <gaio/file/gaio-replace-private.h>
 #include <gaio/file/gaio-save.h>
+#include <gaio/file/gaio-signal-guard-private.h>
 
 /* How often a pipe that has no reader yet is looked at, in milliseconds. */
 #define READER_POLL_MS 20
@@ -169,10 +170,13 @@ save_special (GaioWork *work, const Save *save, GError **error)
   const char *data = g_bytes_get_data (save->bytes, &length);
   int fd = open_special (work, save->path, &cancel, can_wait);
   int res = fd;
+  GaioSignalGuard guard;
 
   if (fd >= 0)
     {
+      gaio_signal_guard_begin (&guard, SIGPIPE);
       res = write_special (fd, data, length, &cancel, can_wait);
+      gaio_signal_guard_end (&guard);
       /* A pipe has nothing to sync. */
       if (res == 0 && save->durability != GAIO_DURABILITY_NONE && fsync (fd) != 0 &&
           errno != EINVAL && errno != EROFS)
@@ -235,7 +239,9 @@ save_run (GaioWork *work, gpointer data, GError **error)
   else if (replace (work, self, &target, error))
     result = GAIO_WORK_DONE;
 
-  if (result == NULL && target.created)
+  /* Unless somebody else has made it, and filled it, at the same time. */
+  if (result == NULL && target.created && fstat (target.fd, &target.stat) == 0 &&
+      target.stat.st_size == 0)
     unlink (target.path);
   if (target.fd >= 0)
     close (target.fd);

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: the gaio authors
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Keeps SIGXFSZ from the thread that makes a blocking write, whoever's thread that is. */
+/* Keeps a signal from the thread that makes a blocking write, whoever's thread that is. */
 
 #include "config.h"
 
@@ -12,15 +12,15 @@
 #include <gaio/file/gaio-signal-guard-private.h>
 
 void
-gaio_signal_guard_begin (GaioSignalGuard *self, bool needed)
+gaio_signal_guard_begin (GaioSignalGuard *self, int signal)
 {
   sigset_t set;
 
-  self->blocked = needed;
-  if (!needed)
+  self->signal = signal;
+  if (signal == 0)
     return;
   sigemptyset (&set);
-  sigaddset (&set, SIGXFSZ);
+  sigaddset (&set, signal);
   pthread_sigmask (SIG_BLOCK, &set, &self->before);
 }
 
@@ -29,11 +29,11 @@ gaio_signal_guard_end (GaioSignalGuard *self)
 {
   sigset_t set;
 
-  if (!self->blocked || sigismember (&self->before, SIGXFSZ))
+  if (self->signal == 0 || sigismember (&self->before, self->signal))
     return;
   /* Takes the signal of our own write, so that it is not delivered below. */
   sigemptyset (&set);
-  sigaddset (&set, SIGXFSZ);
+  sigaddset (&set, self->signal);
   while (sigtimedwait (&set, NULL, &(struct timespec){ 0 }) < 0 && errno == EINTR)
     ;
   pthread_sigmask (SIG_SETMASK, &self->before, NULL);

@@ -175,7 +175,7 @@ run_body (GaioWork *self)
 {
   GaioSignalGuard guard;
 
-  gaio_signal_guard_begin (&guard, gaio_signal_guard_is_needed ());
+  gaio_signal_guard_begin (&guard, gaio_signal_guard_is_needed () ? SIGXFSZ : 0);
   if (gaio_work_check (self, &self->error))
     self->result = self->kind->run (self, self->data, &self->error);
   gaio_signal_guard_end (&guard);

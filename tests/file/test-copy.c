@@ -573,6 +573,15 @@ test_broken (void)
   check_broken (SYS_ftruncate, EIO, GAIO_COPY_NONE, EIO);
   check_broken (SYS_fchmod, EIO, GAIO_COPY_NONE, EIO);
   check_broken (SYS_utimensat, EIO, GAIO_COPY_ALL_METADATA, EIO);
+  /* Where the system keeps no permissions or times, or lets nobody change them. */
+  for (int i = 0; i < 2; i++)
+    {
+      int errnum = i == 0 ? EPERM : EOPNOTSUPP;
+
+      check_broken (SYS_fchmod, errnum, GAIO_COPY_NONE, 0);
+      check_broken (SYS_fchmod, errnum, GAIO_COPY_ALL_METADATA, 0);
+      check_broken (SYS_utimensat, errnum, GAIO_COPY_ALL_METADATA, 0);
+    }
   check_broken (SYS_fsync, EIO, GAIO_COPY_DURABLE, EIO);
   check_broken (SYS_fsync, EIO, GAIO_COPY_NONE, 0);
 }

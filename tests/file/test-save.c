@@ -3,6 +3,8 @@
 
 /* Saving whole files: what is there afterwards, and what is there when it could not be done. */
 
+#include <grp.h>
+
 #include "whole-test.h"
 
 static gboolean
@@ -149,6 +151,86 @@ test_permissions (void)
   file_test_remove_dir (dir);
 }
 
+/* One who may not give the file its group gives nobody else what the group had. */
+static void
+test_foreign_group (void)
+{
+  char *dir;
+  g_autofree char *path = NULL;
+  GError *error = NULL;
+
+  if (getuid () != 0)
+    {
+      g_test_skip ("not root");
+      return;
+    }
+  if (!whole_test_is_child ())
+    return;
+  dir = file_test_make_dir ();
+  path = whole_test_make_text (dir, "a", "old");
+  g_assert_cmpint (chown (dir, 65534, 65533), ==, 0);
+  g_assert_cmpint (chown (path, 65534, 65532), ==, 0);
+  g_assert_cmpint (chmod (path, 0664), ==, 0);
+  g_assert_cmpint (setgroups (0, NULL), ==, 0);
+  g_assert_cmpint (setresgid (65533, 65533, 0), ==, 0);
+  g_assert_cmpint (setresuid (65534, 65534, 0), ==, 0);
+  g_assert_true (save (TRUE, path, "new", &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (whole_test_mode (path), ==, 0644);
+  g_assert_cmpint (chmod (path, 0640), ==, 0);
+  /* Now it is the caller's group, and all is kept. */
+  g_assert_true (save (FALSE, path, "newer", &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (whole_test_mode (path), ==, 0640);
+  g_assert_cmpint (setresuid (0, 0, 0), ==, 0);
+  file_test_remove_dir (dir);
+}
+
+/* The directory gives an ACL to each new file; the old one had none, and so has none then. */
+static void
+test_default_acl (void)
+{
+  static const struct
+  {
+    guint32 version;
+    struct
+    {
+      guint16 tag;
+      guint16 permissions;
+      guint32 id;
+    } entries[5];
+  } acl = {
+    2,
+    {
+        { 0x01, 7, G_MAXUINT32 }, /* the owner */
+        { 0x02, 7, 65534 },       /* a user */
+        { 0x04, 7, G_MAXUINT32 }, /* the group */
+        { 0x10, 7, G_MAXUINT32 }, /* the mask */
+        { 0x20, 0, G_MAXUINT32 }, /* others */
+    },
+  };
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = whole_test_make_text (dir, "a", "old");
+
+  g_assert_cmpint (chmod (path, 0640), ==, 0);
+  if (setxattr (dir, "system.posix_acl_default", &acl, sizeof acl, 0) != 0)
+    g_test_skip ("no ACLs here");
+  else
+    {
+      assert_saves (path, "new");
+      g_assert_cmpint (getxattr (path, "system.posix_acl_access", NULL, 0), ==, -1);
+      g_assert_cmpint (errno, ==, ENODATA);
+      g_assert_cmpint (whole_test_mode (path), ==, 0640);
+
+      /* One that the file has is kept. */
+      g_assert_cmpint (setxattr (path, "system.posix_acl_access", &acl, sizeof acl, 0), ==, 0);
+      assert_saves (path, "newer");
+      g_assert_cmpint (getxattr (path, "system.posix_acl_access", NULL, 0), ==, sizeof acl);
+      g_assert_cmpint (whole_test_mode (path), ==, 0770);
+    }
+  file_test_remove_dir (dir);
+}
+
 static void
 test_links (void)
 {
@@ -274,6 +356,47 @@ test_special (void)
     }
   g_assert_cmpint (lstat (fifo, &stat), ==, 0);
   g_assert_true (S_ISFIFO (stat.st_mode));
+  file_test_remove_dir (dir);
+}
+
+static gpointer
+open_and_go (gpointer path)
+{
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  char byte;
+
+  g_assert_cmpint (read (fd, &byte, 1), ==, 1);
+  close (fd);
+  return NULL;
+}
+
+/* A reader that goes ends the saving, not the process. */
+static void
+test_reader_gone (void)
+{
+  char *dir;
+  g_autofree char *fifo = NULL;
+
+  if (!whole_test_is_child ())
+    return;
+  dir = file_test_make_dir ();
+  fifo = g_build_filename (dir, "fifo", NULL);
+  signal (SIGPIPE, SIG_DFL);
+  g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
+  for (int i = 0; i < 4; i++)
+    {
+      g_autoptr (GCancellable) cancellable = i < 2 ? g_cancellable_new () : NULL;
+      GThread *reader = g_thread_new ("read", open_and_go, fifo);
+      g_autoptr (GBytes) bytes = file_test_pattern_bytes (0, 1000000);
+      GError *error = NULL;
+      sigset_t pending;
+
+      g_assert_false (save_full (i % 2, fifo, bytes, 0, cancellable, &error));
+      file_test_assert_error (error, G_IO_ERROR_BROKEN_PIPE, EPIPE);
+      g_thread_join (reader);
+      g_assert_cmpint (sigpending (&pending), ==, 0);
+      g_assert_cmpint (sigismember (&pending, SIGPIPE), ==, 0);
+    }
   file_test_remove_dir (dir);
 }
 
@@ -456,10 +579,13 @@ main (int argc, char **argv)
   gaio_test_add ("/save/sizes", test_sizes);
   gaio_test_add ("/save/many", test_many);
   gaio_test_add ("/save/permissions", test_permissions);
+  gaio_test_add ("/save/foreign-group", test_foreign_group);
+  gaio_test_add ("/save/default-acl", test_default_acl);
   gaio_test_add ("/save/links", test_links);
   gaio_test_add ("/save/errors", test_errors);
   gaio_test_add ("/save/forbidden", test_forbidden);
   gaio_test_add ("/save/special", test_special);
+  gaio_test_add ("/save/reader-gone", test_reader_gone);
   gaio_test_add ("/save/cancel", test_cancel);
   gaio_test_add ("/save/size-limit", test_size_limit);
   gaio_test_add ("/save/no-space", test_no_space);
