@@ -25,15 +25,18 @@ _cancellable_new = Gio.Cancellable.new
 def os_error(error, where=None):
     """The OSError that says what a GLib.Error says; the error itself when no errno stands for it.
 
-    `where` is a path, or an object that may have one.
+    `where` is a path, two of them, or an object that may have one.
     """
     errnum = _Gaio.error_get_errno(error)
     if errnum == 0:
         return error
-    if where is not None and not isinstance(where, str):
+    if where is not None and not isinstance(where, (str, tuple)):
         get_path = getattr(where, "get_path", None)
         where = get_path() if get_path is not None else None
-    if where is not None:
+    if isinstance(where, tuple):
+        # As os.rename() has it.
+        result = OSError(errnum, os.strerror(errnum), where[0], None, where[1])
+    elif where is not None:
         result = OSError(errnum, os.strerror(errnum), where)
     else:
         result = OSError(errnum, os.strerror(errnum))
@@ -257,7 +260,8 @@ def make(name, start, raw_finish, blocking, owner):
         arguments="".join(f"{argument}, " for argument in self + names),
         conversions="\n".join(f"    {argument} = {_CONVERTERS[argument]}({argument})"
                               for argument in converted),
-        where=next((argument for argument in ("path", "file", "source") if argument in names),
+        where="(source, destination)" if "destination" in names and "source" in names else
+              next((argument for argument in ("path", "file", "source") if argument in names),
                    "self" if self else "None"),
         finish_arguments="source, " if self else "",
         value=_VALUES.get(_returns_bytes(raw_finish), "value"),
