@@ -49,7 +49,8 @@ test('save', async top => {
     equal(read(path), 'one');
     await Gaio.save_bytes(path, new Uint8Array([116, 119, 111]), Gaio.Durability.FULL);
     equal(read(path), 'two');
-    await Gaio.save_bytes(path, new GLib.Bytes('three'), Gaio.Durability.DATA, new Gio.Cancellable());
+    await Gaio.save_bytes(path, new GLib.Bytes('three'), Gaio.Durability.DATA,
+        new Gio.Cancellable());
     equal(read(path), 'three');
     Gaio.save_bytes_sync(path, '');
     equal(read(path), '');
