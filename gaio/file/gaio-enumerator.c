@@ -8,7 +8,7 @@
  *
  * [func@Gaio.enumerate] opens the directory, [method@Gaio.Enumerator.next_files] gives as many
  * files as one likes, until there are none, and [method@Gaio.Enumerator.close] closes it; so does
- * its end. It has one operation at a time.
+ * its end. It gives one batch at a time.
  */
 
 /* A batch is one job for a worker, which reads the directory and asks statx(2) for what the
@@ -19,7 +19,8 @@
  * in the midst of a batch is that of the next one.
  *
  * An operation has a serial number. It is over when its result is fetched, so that a callback may
- * start the next one, or when nobody has done so after its callback. */
+ * start the next one, or when nobody has done so after its callback. Only the closing may begin
+ * before that; its worker waits for the one that reads. */
 
 #include "config.h"
 
@@ -44,8 +45,8 @@ struct _GaioEnumerator
   GaioFileInfoWish wish;
   bool follows; /* symbolic links */
 
-  /* the operation that runs */
-  DIR *dir;
+  GMutex use; /* of a worker, while it does what an operation is there to do */
+  DIR *dir;   /* under it, as all up to the other lock; NULL when closed */
   bool is_at_end;
   GQueue ahead;    /* of GFileInfo: what a cancelled batch has left */
   int late_errnum; /* for the next batch; 0: none */
@@ -143,6 +144,12 @@ typedef struct
   guint n_files;
 } Operation;
 
+static void
+set_closed_error (GaioEnumerator *self, GError **error)
+{
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "enumerate “%s”: it is closed", self->path);
+}
+
 /* NULL with an error when it cannot be. */
 static Operation *
 operation_begin (GaioEnumerator *self, bool closes, GError **error)
@@ -150,11 +157,11 @@ operation_begin (GaioEnumerator *self, bool closes, GError **error)
   Operation *operation = NULL;
 
   g_mutex_lock (&self->lock);
-  if (self->is_busy)
+  if (self->is_closed && !closes)
+    set_closed_error (self, error);
+  else if (self->is_busy && !closes)
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_PENDING,
                  "enumerate “%s”: it has an operation in flight (EBUSY)", self->path);
-  else if (self->is_closed && !closes)
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "enumerate “%s”: it is closed", self->path);
   else
     {
       operation = g_new0 (Operation, 1);
@@ -192,13 +199,18 @@ batch_free (gpointer data)
   g_queue_free_full (data, g_object_unref);
 }
 
-static gpointer
-run_next (GaioWork *work, gpointer data, GError **error)
+static GQueue *
+read_batch (Operation *operation, GaioWork *work, GError **error)
 {
-  Operation *operation = data;
   GaioEnumerator *self = operation->enumerator;
   GQueue *batch;
 
+  if (self->dir == NULL)
+    {
+      /* The closing was faster. */
+      set_closed_error (self, error);
+      return NULL;
+    }
   if (operation->n_files == 0)
     return gaio_work_fail (work, EINVAL, NULL, error);
   if (self->late_errnum != 0)
@@ -232,11 +244,26 @@ run_next (GaioWork *work, gpointer data, GError **error)
 }
 
 static gpointer
+run_next (GaioWork *work, gpointer data, GError **error)
+{
+  Operation *operation = data;
+  GQueue *batch;
+
+  g_mutex_lock (&operation->enumerator->use);
+  batch = read_batch (operation, work, error);
+  g_mutex_unlock (&operation->enumerator->use);
+  return batch;
+}
+
+static gpointer
 run_close (GaioWork *work, gpointer data, GError **error)
 {
   GaioEnumerator *self = ((Operation *) data)->enumerator;
-  DIR *dir = g_steal_pointer (&self->dir);
+  DIR *dir;
 
+  g_mutex_lock (&self->use);
+  dir = g_steal_pointer (&self->dir);
+  g_mutex_unlock (&self->use);
   if (dir != NULL && closedir (dir) < 0)
     return gaio_work_fail (work, errno, NULL, error);
   return GAIO_WORK_DONE;
@@ -298,6 +325,7 @@ gaio_enumerator_finalize (GObject *object)
   g_queue_clear_full (&self->ahead, g_object_unref);
   gaio_file_info_wish_clear (&self->wish);
   g_mutex_clear (&self->lock);
+  g_mutex_clear (&self->use);
   g_free (self->late_name);
   g_free (self->path);
   G_OBJECT_CLASS (gaio_enumerator_parent_class)->finalize (object);
@@ -313,6 +341,7 @@ static void
 gaio_enumerator_init (GaioEnumerator *self)
 {
   g_mutex_init (&self->lock);
+  g_mutex_init (&self->use);
   g_queue_init (&self->ahead);
   self->is_closed = true;
 }
@@ -501,7 +530,7 @@ gaio_enumerator_next_files (GaioEnumerator *self,
  * A name that is not UTF-8 is in `standard::name` as it is, and readable in
  * `standard::display-name`.
  *
- * A second operation in flight is the error `G_IO_ERROR_PENDING`, one after the closing
+ * A second one in flight is the error `G_IO_ERROR_PENDING`, one after the closing
  * `G_IO_ERROR_CLOSED`.
  *
  * Thread: any; @callback is called in the thread-default main context of the caller.
@@ -580,7 +609,7 @@ gaio_enumerator_close (GaioEnumerator *self, GCancellable *cancellable, GError *
  * @callback: (nullable) (scope async): called at the end
  * @user_data: data for @callback
  *
- * Closes the directory. To close it again is no error.
+ * Closes the directory. A batch that is in flight is waited for; to close it again is no error.
  *
  * Thread: any; @callback is called in the thread-default main context of the caller.
  */
