@@ -21,6 +21,7 @@
 #define MAX_TRIES 16
 
 #define PARENT_PERMISSIONS 0777
+#define ALL_PERMISSIONS 07777u
 
 typedef struct
 {
@@ -115,6 +116,8 @@ run (GaioWork *work, gpointer data, GError **error)
 {
   Make *self = data;
 
+  if ((self->permissions & ~ALL_PERMISSIONS) != 0)
+    return gaio_work_fail (work, EINVAL, NULL, error); /* mkdir() would cut them off */
   for (int n_tries = 1; gaio_work_check (work, error); n_tries++)
     {
       char *failed = NULL;

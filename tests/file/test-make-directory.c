@@ -136,6 +136,8 @@ test_permissions (gboolean async)
   Twin twin = { .async = async };
   g_autofree char *dir = file_test_make_dir ();
   g_autofree char *path = g_build_filename (dir, "a", "b", NULL);
+  g_autofree char *other = g_build_filename (dir, "c", NULL);
+  g_autoptr (GError) error = NULL;
   mode_t before = umask (022);
 
   g_assert_true (make_by (&twin, path, TRUE, 0750, NULL));
@@ -144,6 +146,10 @@ test_permissions (gboolean async)
   /* One that is there stays as it is. */
   g_assert_true (make_by (&twin, path, TRUE, 0700, NULL));
   g_assert_cmphex (permissions_of (dir, "a/b"), ==, 0750);
+  /* What mkdir(2) would take for others without a word. */
+  g_assert_false (make_by (&twin, other, FALSE, 010700, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_assert_false (g_file_test (other, G_FILE_TEST_EXISTS));
   umask (before);
   g_assert_true (gaio_remove (dir, GAIO_REMOVE_RECURSIVE, NULL, NULL, NULL));
 }
