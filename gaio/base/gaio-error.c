@@ -123,6 +123,8 @@ errno_from_gio_code (int code)
     return EACCES;
   if (code == G_IO_ERROR_NOT_SUPPORTED)
     return ENOTSUP;
+  if (code == G_IO_ERROR_INVALID_DATA || code == G_IO_ERROR_PARTIAL_INPUT)
+    return EBADMSG; /* what a converter says */
   for (int i = 1; i < MAX_ERRNO; i++)
     if (strerrorname_np (i) != NULL && (int) g_io_error_from_errno (i) == code)
       return i;

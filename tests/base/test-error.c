@@ -135,6 +135,8 @@ test_foreign (void)
     { G_IO_ERROR_NOT_SUPPORTED, ENOTSUP },
     { G_IO_ERROR_EXISTS, EEXIST },
     { G_IO_ERROR_CANCELLED, ECANCELED },
+    { G_IO_ERROR_INVALID_DATA, EBADMSG },
+    { G_IO_ERROR_PARTIAL_INPUT, EBADMSG },
   };
   g_autoptr (GError) other = g_error_new (G_FILE_ERROR, G_FILE_ERROR_NOENT, "no (ENOENT)");
   g_autoptr (GError) by_gio = g_error_new (G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "not there");
