@@ -58,6 +58,9 @@ function _init() {
             return encoder.encode(data);
         if (data instanceof ArrayBuffer)
             return new Uint8Array(data);
+        // Of numbers of more than a byte GJS would take the lowest byte of each.
+        if (ArrayBuffer.isView(data) && !(data instanceof Uint8Array))
+            return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
         return data;
     }
 
@@ -77,6 +80,8 @@ function _init() {
         for (let i = 0; i < args.length; i++) {
             if (args[i] instanceof GObject.Object && args[i] instanceof Gio.File)
                 args[i] = toPath(args[i]);
+            else if (typeof args[i] === 'string' && args[i].includes('\0'))
+                throw new TypeError('Gaio: a null character in a path'); // GJS cuts it off there
         }
     }
 
@@ -132,6 +137,8 @@ function _init() {
         if (place !== undefined)
             args[place] = Array.isArray(args[place])
                 ? args[place].map(toBytes) : toBytes(args[place]);
+        if (name === 'write' && args[1] instanceof GLib.Bytes)
+            args[1] = args[1].toArray();
         convertPaths(name, args);
         if (name === 'read_batch' || name === 'write_batch')
             toBatch(name, args);
@@ -287,6 +294,33 @@ function _init() {
             await batch.catch(() => {});
         }
         await this.close();
+    };
+
+    Gaio.Enumerator.prototype[Symbol.iterator] = function* () {
+        for (;;) {
+            const files = this.next_files_sync(FILES_PER_BATCH);
+            if (files.length === 0)
+                break;
+            yield* files;
+        }
+        this.close_sync();
+    };
+
+    // Streams and buffers
+
+    for (const name of ['FileInputStream', 'FileOutputStream', 'FileIOStream']) {
+        const {prototype} = Gaio[name];
+        const init = prototype._init;
+        prototype._init = function (properties = {}) {
+            if (!properties.file)
+                throw new TypeError(`Gaio: a Gaio.${name} needs a file`);
+            init.call(this, properties);
+        };
+    }
+
+    const copyBytes = Gaio.BufferPool.prototype.copy_bytes;
+    Gaio.BufferPool.prototype.copy_bytes = function (data) {
+        return copyBytes.call(this, toBytes(data));
     };
 
     // Batches: a sequence with one item for each operation. The library has all results in three

@@ -234,6 +234,18 @@ class Writing(Case):
         with open(path, "rb") as file:
             self.assertEqual(file.read(), b"bytesbytearrayvieweveryGLib.Bytes")
 
+    def test_glib_bytes(self):
+        async def main():
+            data = GLib.Bytes.new(b"abc")
+            async with await Gaio.open(os.path.join(self.dir, "glib-bytes"), "w+") as f:
+                self.assertEqual(await f.write(0, data), 3)
+                self.assertEqual(await f.write(0, GLib.Bytes.new(b"")), 0)
+                pool = Gaio.BufferPool(buffer_bytes=4096, n_buffers=1)
+                self.assertEqual(await f.write_bytes(3, pool.copy_bytes(memoryview(b"def"))), 3)
+                self.assertEqual(await f.read_bytes(0, 9), b"abcdef")
+
+        asyncio.run(main())
+
     def test_pieces_and_room(self):
         path = os.path.join(self.dir, "pieces")
         shared, exclusive = Gaio.LockType.SHARED, Gaio.LockType.EXCLUSIVE

@@ -119,6 +119,20 @@ test('thousands of reads in flight', async dir => {
     await file.close();
 });
 
+// GJS would cut it off there, and another file would be meant.
+test('a null character in a path', async dir => {
+    const path = `${dir}/cut\0off`;
+    const context = Gaio.Context.ref_thread_default();
+    for (const func of [
+        () => Gaio.save_bytes(path, 'a\0b'), () => Gaio.save_bytes_sync(path, 'a\0b'),
+        () => Gaio.open(path, 'w'), () => Gaio.copy(`${dir}/data`, path),
+        () => Gaio.File.new_for_path(context, path, 'w')])
+        assert(await thrown(func) instanceof TypeError);
+    assert(!GLib.file_test(`${dir}/cut`, GLib.FileTest.EXISTS));
+    await Gaio.save_bytes(`${dir}/text`, 'a\0b');
+    equal((await Gaio.load_bytes(`${dir}/text`)).get_size(), 3);
+});
+
 test('load_bytes', async dir => {
     equalBytes(await Gaio.load_bytes(withData(dir)), DATA);
     equal((await Gaio.load_bytes('/dev/null')).get_size(), 0);
@@ -135,10 +149,18 @@ test('write: typed array, GLib.Bytes, string, ArrayBuffer', async dir => {
     equal(await file.write_bytes(11, array.buffer), 3);
     equal(await file.write_bytes(14, new Uint8Array(0)), 0);
     await file.truncate(13);
+    equal(await file.write(13, new GLib.Bytes(array)), 3);
+    for (const write of ['write', 'write_bytes']) {
+        equal(await file[write](16, new Uint16Array([0x0101, 0x0202, 0x0303])), 6);
+        equal(await file[write](20, new DataView(array.buffer, 1)), 2);
+    }
+    const pool = new Gaio.BufferPool({buffer_bytes: 4096, n_buffers: 1});
+    equal(await file.write_bytes(22, pool.copy_bytes('ä')), 2);
     await file.close();
     const [, contents] = GLib.file_get_contents(path);
-    equalBytes(contents, new Uint8Array(
-        [1, 2, 3, 1, 2, 3, 0xc3, 0xa4, 0xe2, 0x82, 0xac, 1, 2]));
+    equalBytes(contents, new Uint8Array([
+        1, 2, 3, 1, 2, 3, 0xc3, 0xa4, 0xe2, 0x82, 0xac, 1, 2, 1, 2, 3, 1, 1, 2, 2, 2, 3,
+        0xc3, 0xa4]));
 });
 
 test('pieces, room and locks', async dir => {

@@ -59,8 +59,10 @@ class PoolTest(Case):
                 self.assertEqual(gzip.decompress(packed), data)
                 self.assertEqual(await self.pool.convert(unpack, packed), data)
                 self.assertEqual(self.pool.convert_sync(unpack, packed), data)
-            with self.assertRaises(OSError):
-                await self.pool.convert(unpack, packed[:-1])
+            for broken in packed[:-1], b"no gzip":
+                with self.assertRaises(OSError) as raised:
+                    await self.pool.convert(unpack, broken)
+                self.assert_errno(raised.exception, errno.EBADMSG)
 
             # One conversion at a time.
             first = self.pool.convert(pack, os.urandom(1 << 20))

@@ -7,7 +7,7 @@ import Gaio from 'gi://Gaio?version=1.0';
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 
-import {assert, equal, equalBytes, run, test} from './tap.js';
+import {assert, equal, equalBytes, run, test, thrown} from './tap.js';
 
 Gio._promisify(Gio.InputStream.prototype, 'read_bytes_async', 'read_bytes_finish');
 Gio._promisify(Gio.InputStream.prototype, 'close_async', 'close_finish');
@@ -38,6 +38,20 @@ test('write, then read', async dir => {
     }
     equal(position, DATA.length, 'position');
     assert(await input.close_async(0, null));
+});
+
+test('construction', async dir => {
+    const path = `${dir}/constructed`;
+    const file = await Gaio.open(path, 'w+');
+    const output = new Gaio.FileOutputStream({file, close_file: false, write_behind: 0});
+    output.write('abc', null);
+    output.close(null);
+    const input = new Gaio.FileInputStream({file});
+    equalBytes(input.read_bytes(9, null), new Uint8Array([97, 98, 99]));
+    input.close(null);
+    assert(file.closed);
+    for (const name of ['FileInputStream', 'FileOutputStream', 'FileIOStream'])
+        assert(await thrown(() => new Gaio[name]()) instanceof TypeError);
 });
 
 test('splice', async dir => {

@@ -78,6 +78,25 @@ class Streams(Case):
         stream.close(None)
         self.assertEqual(self.read(path), b"abcdef")
 
+    def test_construction(self):
+        file = Gaio.open_sync(self.path)
+        stream = Gaio.FileInputStream(file, close_file=False, read_ahead=4096)
+        self.assertEqual(stream.props.read_ahead, 4096)
+        self.assertEqual(stream.read_bytes(4, None).get_data(), self.data[:4])
+        stream.close(None)
+        self.assertFalse(file.is_closed())
+        Gaio.FileInputStream(file=file).close(None)
+        self.assertTrue(file.is_closed())
+        path = os.path.join(self.dir, "constructed")
+        stream = Gaio.FileOutputStream(Gaio.open_sync(path, "w"), write_behind=0)
+        stream.write(b"abc", None)
+        self.assertEqual(self.read(path), b"abc")
+        stream.close(None)
+        for stream in (Gaio.FileInputStream, Gaio.FileOutputStream, Gaio.FileIOStream):
+            for arguments in ((), (None,), (path,)):
+                with self.assertRaises(TypeError):
+                    stream(*arguments)
+
     def test_lines(self):
         path = os.path.join(self.dir, "lines")
         with open(path, "w", encoding="ascii") as file:

@@ -129,6 +129,16 @@ test('enumerate', async dir => {
         equal(info.get_size(), 1);
         break;
     }
+
+    let count = 0;
+    for (const info of Gaio.enumerate_sync(path))
+        count += info.get_size();
+    equal(count, 600);
+    const busy = await Gaio.enumerate(path);
+    const [files, closed] = await Promise.all([
+        busy.next_files(10).catch(error => [error]), busy.close()]);
+    assert(files.length === 10 || files[0].matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CLOSED));
+    equal(closed, true);
     assert(await thrown(() => new Gaio.Enumerator()) instanceof TypeError);
 });
 

@@ -46,6 +46,9 @@ class TreeTest(Case):
             await Gaio.make_directory(self.at("private"), permissions=0o700)
             self.assertEqual(os.stat(self.at("private")).st_mode & 0o777, 0o700)
             Gaio.make_directory_sync(os.fsencode(self.at("bytes")))
+            with self.assertRaises(OSError) as raised:
+                await Gaio.make_directory(self.at("mistyped"), permissions=0o7770000)
+            self.assert_errno(raised.exception, errno.EINVAL)
 
         asyncio.run(main())
         self.assertEqual(sorted(os.listdir(self.tree)), ["a", "b", "bytes", "private"])
@@ -164,8 +167,16 @@ class TreeTest(Case):
                 self.assertEqual(len(enumerator.next_files_sync(1000)), 601)
                 self.assertEqual(enumerator.next_files_sync(1000), [])
 
+            with Gaio.enumerate_sync(self.tree) as enumerator:
+                self.assertEqual(sorted(info.get_name() for info in enumerator), expected)
+
             # Left in the midst.
             async for info in await Gaio.enumerate(self.tree):
+                break
+            async with await Gaio.enumerate(self.tree) as enumerator:
+                async for info in enumerator:
+                    break
+            for info in Gaio.enumerate_sync(self.tree):
                 break
             with self.assertRaises(NotADirectoryError):
                 await Gaio.enumerate(self.at("1"))

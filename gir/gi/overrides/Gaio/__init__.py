@@ -78,8 +78,9 @@ def _adapt_constructors():
 
     for name in dir(_Gaio):
         item = getattr(_Gaio, name, None)
-        if _is_class(item) and issubclass(item, GObject.Object) \
-                and item not in (_Gaio.Context, _Gaio.ThreadPool):
+        if _is_class(item) and issubclass(item, GObject.Object) and item not in (
+                _Gaio.BufferPool, _Gaio.Context, _Gaio.FileIOStream, _Gaio.FileInputStream,
+                _Gaio.FileOutputStream, _Gaio.ThreadPool):
             item.__init__ = refuse
 
     make = _Gaio.Context.__init__

@@ -1,11 +1,13 @@
 # SPDX-FileCopyrightText: the gaio authors
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-"""What a Gaio.File and a Gaio.Enumerator have in Python besides their operations."""
+"""What the objects of the file room have in Python besides their operations."""
 
 import collections
 
 from gi.module import get_introspection_module
+
+from ._operations import to_glib_bytes
 
 _Gaio = get_introspection_module("Gaio")
 
@@ -90,10 +92,43 @@ async def _each_file(self):
     await self.close()
 
 
+def _each_file_sync(self):
+    """Yields the files of a directory."""
+    while files := self.next_files_sync(_FILES_PER_BATCH):
+        yield from files
+    self.close_sync()
+
+
+def _stream_with_file(stream):
+    make = stream.__init__
+
+    def __init__(self, file, **properties):
+        if file is None:
+            raise TypeError(f"a Gaio.{stream.__name__} needs a file")
+        make(self, file=file, **properties)
+
+    stream.__init__ = __init__
+
+
+def _copy_bytes_of_any_kind(pool):
+    copy_raw = pool.copy_bytes
+
+    def copy_bytes(self, bytes):
+        """Copies data into a buffer, and returns it as GLib.Bytes."""
+        return copy_raw(self, to_glib_bytes(bytes))
+
+    copy_bytes.__qualname__ = "BufferPool.copy_bytes"
+    pool.copy_bytes = copy_bytes
+
+
 def adapt():
     for function in (__aenter__, __aexit__, __enter__, __exit__):
         setattr(_Gaio.Enumerator, function.__name__, function)
     _Gaio.Enumerator.__aiter__ = _each_file
+    _Gaio.Enumerator.__iter__ = _each_file_sync
+    for stream in (_Gaio.FileInputStream, _Gaio.FileOutputStream, _Gaio.FileIOStream):
+        _stream_with_file(stream)
+    _copy_bytes_of_any_kind(_Gaio.BufferPool)
     for function in (__aenter__, __aexit__, __enter__, __exit__, chunks, __aiter__):
         setattr(_Gaio.File, function.__name__, function)
         function.__qualname__ = f"File.{function.__name__}"

@@ -132,6 +132,8 @@ def to_glib_bytes(data):
 
 
 def to_bytes(data):
+    if isinstance(data, GLib.Bytes):
+        return data.get_data() or b""
     return data if type(data) is bytes else bytes(memoryview(data))
 
 
@@ -340,16 +342,17 @@ def raising_os_errors(function, owner):
         function = getattr(owner, function.__name__)  # a constructor wants to know its class
 
     def call(*arguments, **keywords):
+        path = None
         if path_at is not None:
             if keywords.get("path") is not None:
-                keywords["path"] = to_path(keywords["path"])
+                path = keywords["path"] = to_path(keywords["path"])
             elif len(arguments) > path_at and arguments[path_at] is not None:
                 arguments = list(arguments)
-                arguments[path_at] = to_path(arguments[path_at])
+                path = arguments[path_at] = to_path(arguments[path_at])
         try:
             return function(*arguments, **keywords)
         except GLib.Error as error:
-            raise os_error(error) from error
+            raise os_error(error, path) from error
 
     call.__name__ = function.__name__
     call.__qualname__ = f"{owner.__name__}.{call.__name__}" if owner is not None else call.__name__
