@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: the gaio authors
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-"""The examples in Python and JavaScript, checked against sha256sum."""
+"""The examples in Python and JavaScript, checked against what does the same."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import pty
 import shutil
 import subprocess
 import sys
+import unittest
 
 from common import Case
 import tap
@@ -100,6 +102,14 @@ class Tree(Case):
                         self.assertIn(report["engine"], ("io-uring", "threads"))
                         self.assertTrue(report["engine_reason"])
 
+    def test_copy(self):
+        copy = os.path.join(self.dir, "copy")
+        got = run(sys.executable, PYTHON / "copy-tree.py", self.tree, copy)
+        self.assertEqual(got.returncode, 0)
+        self.assertIn(b"] 100 %", got.stderr)
+        same = run("diff", "-r", "--no-dereference", self.tree, copy)
+        self.assertEqual(same.stdout, f"Only in {self.tree}: fifo\n".encode())
+
     def test_bar_on_a_terminal(self):
         outer, inner = pty.openpty()
         with subprocess.Popen([sys.executable, os.fspath(self.program), self.tree],
@@ -137,6 +147,16 @@ class Tree(Case):
             got = run(sys.executable, self.program, "--quiet", "--through", through, directory)
             self.assertEqual(got.returncode, 1)
             self.assertIn(b"ermission denied", got.stderr)
+
+
+class Gzip(Case):
+    @unittest.skipUnless(shutil.which("gjs"), "no gjs")
+    def test_packs(self):
+        got = run("gjs", "-m", EXAMPLES / "gjs" / "gzip.js", self.path)
+        self.assertEqual(got.stderr, b"")
+        self.assertEqual(got.returncode, 0)
+        with gzip.open(self.path + ".gz") as file:
+            self.assertEqual(file.read(), self.data)
 
 
 if __name__ == "__main__":
