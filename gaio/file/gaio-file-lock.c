@@ -5,9 +5,9 @@
  *
  * The kernel is never asked to wait: a thread that does cannot be got out of it, and io_uring has
  * no operation for locks. A request asks once. Who wants to wait asks again after a pause, which is
- * a timer of the context; a cancel is seen at the end of the pause. All of that is in the home
- * thread, and the result goes from there to the caller's like every other. A pause counts as work
- * of the context, as a request in flight does. */
+ * a timer of the context. All of that is in the home thread, and the result goes from there to the
+ * caller's like every other. A pause counts as work of the context, as a request in flight does. A
+ * call that blocks sleeps. Either way a cancel is seen at the end of the pause. */
 
 #include "config.h"
 
@@ -82,26 +82,16 @@ wait_end (Wait *self)
 }
 
 static void
-wait_end_cancelled (Wait *self)
-{
-  self->request->result = -ECANCELED;
-  wait_end (self);
-}
-
-static bool
-wait_is_cancelled (Wait *self)
-{
-  return g_cancellable_is_cancelled (g_task_get_cancellable (self->task));
-}
-
-static void
 on_pause_over (gpointer data)
 {
   Wait *self = data;
 
   gaio_context_end_work (self->request->file->context);
-  if (wait_is_cancelled (self))
-    wait_end_cancelled (self);
+  if (g_cancellable_is_cancelled (g_task_get_cancellable (self->task)))
+    {
+      self->request->result = -ECANCELED;
+      wait_end (self);
+    }
   else
     gaio_request_lock (self->request, self->type, self->offset, self->length);
 }
@@ -125,25 +115,8 @@ on_answer (GaioRequest *request, gpointer user_data)
 
   if (request->result != -EAGAIN)
     wait_end (self);
-  else if (wait_is_cancelled (self))
-    wait_end_cancelled (self);
   else
     wait_pause (self);
-}
-
-/* In a blocking call; a cancel ends it at once. */
-static void
-pause_here (gint64 pause_ns, GCancellable *cancellable)
-{
-  GPollFD fd;
-
-  if (cancellable == NULL || !g_cancellable_make_pollfd (cancellable, &fd))
-    {
-      g_usleep (pause_ns / 1000);
-      return;
-    }
-  g_poll (&fd, 1, MAX (pause_ns / (1000 * 1000), 1));
-  g_cancellable_release_fd (cancellable);
 }
 
 /**
@@ -183,7 +156,7 @@ gaio_file_lock (GaioFile *self,
       if (request->result != -EAGAIN)
         return gaio_request_get_result (request, NULL, error);
       pause_ns = next_pause_ns (pause_ns);
-      pause_here (pause_ns, cancellable);
+      g_usleep (pause_ns / 1000);
     }
 }
 

@@ -27,6 +27,7 @@ test_open (GaioTestLoop *loop)
   GError *error = NULL;
   GaioFile *file;
   struct stat info;
+  mode_t mask;
   g_autofree char *file_path = NULL;
   gboolean seekable, closed;
 
@@ -47,9 +48,13 @@ test_open (GaioTestLoop *loop)
   g_object_unref (file);
 
   /* Exclusive, twice; then the same file emptied. */
+  mask = umask (0);
   file = open_wait (loop, new_path, "wx", &error);
+  umask (mask);
   g_assert_no_error (error);
   g_object_unref (file);
+  g_assert_cmpint (stat (new_path, &info), ==, 0);
+  g_assert_cmpint (info.st_mode & 07777, ==, 0666);
   g_assert_null (open_wait (loop, new_path, "w+bx", &error));
   file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_EXISTS, EEXIST);
   file = open_wait (loop, path, "w", &error);
@@ -284,12 +289,12 @@ test_creating (GaioTestLoop *loop)
   file = open_full_wait (loop,
                          path,
                          GAIO_OPEN_WRITE | GAIO_OPEN_CREATE | GAIO_OPEN_EXCLUSIVE,
-                         0764,
+                         01764,
                          &error);
   g_assert_no_error (error);
   umask (mask);
   g_assert_cmpint (stat (path, &info), ==, 0);
-  g_assert_cmpint (info.st_mode & 07777, ==, 0740);
+  g_assert_cmpint (info.st_mode & 07777, ==, 01740);
   g_assert_cmpint (gaio_file_write_bytes (file, 0, bytes, NULL, &error), ==, 10);
   g_clear_object (&file);
   g_assert_null (open_full_wait (loop,
@@ -304,7 +309,7 @@ test_creating (GaioTestLoop *loop)
   g_assert_no_error (error);
   g_assert_cmpint (stat (path, &info), ==, 0);
   g_assert_cmpint (info.st_size, ==, 10);
-  g_assert_cmpint (info.st_mode & 07777, ==, 0740);
+  g_assert_cmpint (info.st_mode & 07777, ==, 01740);
   g_clear_object (&file);
   file = open_full_wait (loop, path, GAIO_OPEN_WRITE | GAIO_OPEN_TRUNCATE, 0666, &error);
   g_assert_no_error (error);

@@ -240,9 +240,21 @@ test_as_gio (gboolean async)
           assert_as_gio (&twin, path, flags);
         }
       assert_as_gio (&twin, "/dev/null", flags);
-      assert_as_gio (&twin, ".", flags);
     }
   file_test_remove_dir (dir);
+}
+
+/* A path that does not end in the file's name. */
+static void
+test_relative (gboolean async)
+{
+  Twin twin = { .async = async };
+  g_autoptr (GFileInfo) ours = query_by (&twin, ".", NULL, 0, NULL);
+  g_autoptr (GFileInfo) by_gio = query_by_gio (".", "*", 0);
+
+  assert_same (ours, by_gio, "standard::name");
+  assert_same (ours, by_gio, "standard::is-hidden");
+  assert_same (ours, by_gio, "unix::inode");
 }
 
 /* A name that is no text. */
@@ -367,6 +379,7 @@ test_forbidden (void)
 }
 
 TWIN_BOTH (test_as_gio)
+TWIN_BOTH (test_relative)
 TWIN_BOTH (test_odd_name)
 TWIN_BOTH (test_mount)
 TWIN_BOTH (test_missing)
@@ -378,6 +391,7 @@ main (int argc, char **argv)
   gaio_test_init (&argc, &argv);
   gaio_test_add_engine_matrix ("/file-query/info", test_query_info);
   g_test_add_func ("/file-query/as-gio", test_as_gio_both);
+  g_test_add_func ("/file-query/relative", test_relative_both);
   g_test_add_func ("/file-query/odd-name", test_odd_name_both);
   g_test_add_func ("/file-query/mount", test_mount_both);
   g_test_add_func ("/file-query/missing", test_missing_both);

@@ -3,6 +3,8 @@
 
 /* What a file takes up: allocating, holes, zeros, and what is kept in memory. */
 
+#include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
@@ -236,6 +238,69 @@ test_advise (GaioTestLoop *loop)
   file_test_remove_dir (dir);
 }
 
+/* How many pages of a file are in memory. */
+static gsize
+count_cached (const char *path)
+{
+  const gsize page_size = sysconf (_SC_PAGESIZE);
+  const gsize n_pages = (SIZE + page_size - 1) / page_size;
+  g_autofree guint8 *pages = g_new0 (guint8, n_pages);
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  void *memory = mmap (NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0);
+  gsize n = 0;
+
+  g_assert_true (memory != MAP_FAILED);
+  g_assert_cmpint (mincore (memory, SIZE, pages), ==, 0);
+  for (gsize i = 0; i < n_pages; i++)
+    n += pages[i] & 1;
+  munmap (memory, SIZE);
+  close (fd);
+  return n;
+}
+
+/* The system need not follow it at once, so it is told again. */
+static void
+advise_until (GaioTestLoop *loop,
+              GaioFile *file,
+              GaioAdvice advice,
+              goffset length,
+              gboolean cached)
+{
+  GError *error = NULL;
+
+  for (int i = 0; i < 5000 && (count_cached (gaio_file_get_path (file)) > 0) != cached; i++)
+    {
+      g_assert_true (file_test_do (loop, advise, file, &error, NULL, advice, 0, length));
+      g_assert_no_error (error);
+      g_usleep (1000);
+    }
+  g_assert_cmpint (count_cached (gaio_file_get_path (file)) > 0, ==, cached);
+}
+
+/* What can be seen of it: which part of the file is in memory. */
+static void
+test_advice_taken (GaioTestLoop *loop)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = file_test_make_file (dir, "a", SIZE);
+  g_autoptr (GaioFile) file = file_test_open (loop->context, path, "r+");
+  GError *error = NULL;
+  struct statfs info;
+
+  g_assert_true (gaio_file_sync (file, FALSE, NULL, &error));
+  g_assert_cmpint (statfs (path, &info), ==, 0);
+  if (info.f_type == TMPFS_MAGIC || info.f_type == OVERLAYFS_SUPER_MAGIC)
+    g_test_skip ("the file is always in memory");
+  else
+    {
+      /* A length whose lower half is one page. */
+      advise_until (loop, file, GAIO_ADVICE_DONT_NEED, (G_GINT64_CONSTANT (1) << 32) + 4096, FALSE);
+      advise_until (loop, file, GAIO_ADVICE_WILL_NEED, 0, TRUE);
+      advise_until (loop, file, GAIO_ADVICE_DONT_NEED, 0, FALSE);
+    }
+  file_test_remove_dir (dir);
+}
+
 static void
 test_bad_ranges (GaioTestLoop *loop)
 {
@@ -341,6 +406,7 @@ main (int argc, char **argv)
   gaio_test_add_engine_matrix ("/file-space/zero-range-tmpfs", test_zero_range_tmpfs);
   gaio_test_add ("/file-space/without-fallocate", test_without_fallocate);
   gaio_test_add_engine_matrix ("/file-space/advise", test_advise);
+  gaio_test_add_engine_matrix ("/file-space/advice-taken", test_advice_taken);
   gaio_test_add_engine_matrix ("/file-space/bad-ranges", test_bad_ranges);
   gaio_test_add_engine_matrix ("/file-space/refused", test_refused);
   return g_test_run ();
