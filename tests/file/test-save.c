@@ -183,6 +183,15 @@ test_foreign_group (void)
   g_assert_no_error (error);
   g_assert_cmpint (whole_test_mode (path), ==, 0640);
   g_assert_cmpint (setresuid (0, 0, 0), ==, 0);
+
+  /* Nor are the rights of another owner given to what the caller writes. */
+  g_assert_cmpint (chown (path, 65530, 65532), ==, 0);
+  g_assert_cmpint (chmod (path, 06777), ==, 0);
+  g_assert_cmpint (setresuid (65534, 65534, 0), ==, 0);
+  g_assert_true (save (TRUE, path, "newest", &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (whole_test_mode (path), ==, 0777);
+  g_assert_cmpint (setresuid (0, 0, 0), ==, 0);
   file_test_remove_dir (dir);
 }
 

@@ -356,6 +356,159 @@ test_save_made (void)
   file_test_remove_dir (dir);
 }
 
+static int
+cancel_at_sync (const char *call)
+{
+  if (g_str_equal (call, "fdatasync") || g_str_equal (call, "create"))
+    g_cancellable_cancel (to_cancel);
+  return 0;
+}
+
+/* Right before the rename; and after an empty file was made for a link. */
+static void
+test_save_cancel (void)
+{
+  static const char *const names[] = { "file", "link" };
+  char *dir = file_test_make_dir ();
+  g_autofree char *file = whole_test_make_text (dir, "file", "old");
+  g_autofree char *link = g_build_filename (dir, "link", NULL);
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("new", 3);
+
+  g_assert_cmpint (symlink ("made", link), ==, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *path = g_build_filename (dir, names[i], NULL);
+      GError *error = NULL;
+
+      to_cancel = g_cancellable_new ();
+      watch (cancel_at_sync);
+      g_assert_false (gaio_save_bytes (path, bytes, GAIO_DURABILITY_DATA, to_cancel, &error));
+      unwatch (NULL);
+      file_test_assert_error (error, G_IO_ERROR_CANCELLED, ECANCELED);
+      whole_test_assert_file (file, "old");
+      whole_test_assert_entries (dir, "file", "link", NULL);
+      g_clear_object (&to_cancel);
+    }
+  file_test_remove_dir (dir);
+}
+
+/* Somebody has the name that would be next, and it leads elsewhere. */
+static void
+test_name_taken (void)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *victim = whole_test_make_text (dir, "victim", "victim");
+  g_autofree char *file = g_build_filename (dir, "file", NULL);
+  g_autofree char *taken = NULL;
+  g_autofree char *other = NULL;
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("new", 3);
+  guint32 first;
+  guint32 second;
+  GError *error = NULL;
+
+  g_random_set_seed (1);
+  first = g_random_int ();
+  second = g_random_int ();
+  /* C does not say which of the two is asked for first. */
+  taken = g_strdup_printf ("%s/.gaio-%08x%08x", dir, first, second);
+  other = g_strdup_printf ("%s/.gaio-%08x%08x", dir, second, first);
+  g_assert_cmpint (link (victim, taken), ==, 0);
+  g_assert_cmpint (link (victim, other), ==, 0);
+  g_random_set_seed (1);
+  gaio_save_bytes (file, bytes, GAIO_DURABILITY_NONE, NULL, &error);
+  g_assert_no_error (error);
+  whole_test_assert_file (file, "new");
+  whole_test_assert_file (victim, "victim");
+  g_assert_cmpint (unlink (taken), ==, 0);
+  g_assert_cmpint (unlink (other), ==, 0);
+  whole_test_assert_entries (dir, "victim", "file", NULL);
+  file_test_remove_dir (dir);
+}
+
+/* The hidden file that a copy is made in. */
+static char *
+find_hidden (const char *dir)
+{
+  GDir *entries = g_dir_open (dir, 0, NULL);
+  char *path = NULL;
+  const char *name;
+
+  while ((name = g_dir_read_name (entries)) != NULL)
+    if (g_str_has_prefix (name, ".gaio-"))
+      path = g_build_filename (dir, name, NULL);
+  g_dir_close (entries);
+  return path;
+}
+
+static void
+on_progress_cancel (goffset done, goffset total, gpointer data)
+{
+  g_autofree char *hidden = find_hidden (data);
+
+  g_assert_nonnull (hidden);
+  g_assert_cmpint (whole_test_mode (hidden), ==, 0600);
+  /* So that the next report is told too. */
+  g_usleep (20000);
+  if (done > 0)
+    g_cancellable_cancel (to_cancel);
+}
+
+static void
+copy_and_cancel (const char *dir, const char *source, const char *copy, GaioCopyFlags flags)
+{
+  GClosure *progress = g_cclosure_new (G_CALLBACK (on_progress_cancel), (gpointer) dir, NULL);
+  GError *error = NULL;
+
+  to_cancel = g_cancellable_new ();
+  g_assert_false (gaio_copy (source, copy, flags, progress, to_cancel, &error));
+  file_test_assert_error (error, G_IO_ERROR_CANCELLED, ECANCELED);
+  g_clear_object (&to_cancel);
+}
+
+/* A copy that is cancelled when all is there; and what a resumed one finds in its place. */
+static void
+test_copy_hidden (void)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *source = whole_test_make_text (dir, "source", "text");
+  g_autofree char *copy = g_build_filename (dir, "copy", NULL);
+  g_autofree char *victim = whole_test_make_text (dir, "victim", "victim, and long");
+  g_autofree char *hidden = NULL;
+  mode_t mask = umask (0);
+
+  g_assert_cmpint (chmod (source, 0644), ==, 0);
+  copy_and_cancel (dir, source, copy, GAIO_COPY_NONE);
+  whole_test_assert_entries (dir, "source", "victim", NULL);
+  copy_and_cancel (dir, source, copy, GAIO_COPY_RESUMABLE);
+  hidden = find_hidden (dir);
+  g_assert_nonnull (hidden);
+
+  /* The last of them is another's file. */
+  for (int i = 0; i < (getuid () == 0 ? 3 : 2); i++)
+    {
+      GError *error = NULL;
+
+      g_assert_cmpint (unlink (hidden), ==, 0);
+      g_assert_cmpint (truncate (victim, 0), ==, 0);
+      g_assert_cmpint (chmod (victim, 0600), ==, 0);
+      if (i == 0)
+        g_assert_cmpint (symlink ("victim", hidden), ==, 0);
+      else
+        g_assert_cmpint (link (victim, hidden), ==, 0);
+      if (i == 2)
+        {
+          g_assert_cmpint (unlink (victim), ==, 0);
+          g_assert_cmpint (chown (hidden, 65534, 65534), ==, 0);
+        }
+      g_assert_false (gaio_copy (source, copy, GAIO_COPY_RESUMABLE, NULL, NULL, &error));
+      g_assert_cmpint (gaio_error_get_errno (error), ==, i == 0 ? ELOOP : EEXIST);
+      g_clear_error (&error);
+      whole_test_assert_file (i == 2 ? hidden : victim, "");
+    }
+  umask (mask);
+  file_test_remove_dir (dir);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -365,5 +518,8 @@ main (int argc, char **argv)
   gaio_test_add ("/whole-calls/remove-refilled", test_remove_refilled);
   gaio_test_add ("/whole-calls/checksum-grown", test_checksum_grown);
   gaio_test_add ("/whole-calls/save-made", test_save_made);
+  gaio_test_add ("/whole-calls/save-cancel", test_save_cancel);
+  gaio_test_add ("/whole-calls/name-taken", test_name_taken);
+  gaio_test_add ("/whole-calls/copy-hidden", test_copy_hidden);
   return g_test_run ();
 }
