@@ -183,7 +183,11 @@ launch_inline (GaioRequest *self)
   self->by_home = !self->blocking && gaio_request_is_home (self);
   open = self->by_home ? gaio_file_begin_home_use (file) : gaio_file_begin_use (file);
   if (G_UNLIKELY (!open && self->kind != GAIO_REQUEST_OPEN && !self->within_use))
-    fail (self, -EBADF, GAIO_REQUEST_FAILED_CLOSED);
+    {
+      if (self->result == 0)
+        self->settled = false; /* there was nothing to do, and not even that can be done */
+      fail (self, -EBADF, GAIO_REQUEST_FAILED_CLOSED);
+    }
   if (G_UNLIKELY (self->blocking))
     {
       run_here (self);

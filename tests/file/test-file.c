@@ -168,6 +168,19 @@ test_closed (GaioTestLoop *loop)
   file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_CLOSED, EBADF);
   g_object_unref (result);
 
+  /* Also with nothing to read. */
+  gaio_file_read_bytes_async (file, 0, 0, G_PRIORITY_DEFAULT, NULL, file_test_on_end, &call);
+  result = file_test_wait (&call, loop);
+  g_assert_null (gaio_file_read_bytes_finish (file, result, &error));
+  file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_CLOSED, EBADF);
+  g_object_unref (result);
+  g_assert_cmpint (gaio_file_write (file, 0, NULL, 0, NULL, &error), ==, -1);
+  file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_CLOSED, EBADF);
+  g_assert_false (gaio_file_allocate (file, 0, 0, FALSE, NULL, &error));
+  file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_CLOSED, EBADF);
+  g_assert_false (gaio_file_punch_hole (file, 0, 0, NULL, &error));
+  file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_CLOSED, EBADF);
+
   /* Its number may be another's now. */
   other = open ("/dev/null", O_RDONLY | O_CLOEXEC);
   g_assert_cmpint (other, ==, fd);
