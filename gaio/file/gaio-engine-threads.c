@@ -164,23 +164,16 @@ copy_by_hand (GaioRequest *self)
   gsize length = MIN (self->length - self->moved, COPY_BYTES);
   goffset to = self->other_offset + self->moved;
   g_autofree guint8 *buffer = g_try_malloc (length);
-  gssize got;
-  gssize done = 0;
+  gssize res;
 
   if (buffer == NULL)
     return -ENOMEM;
-  got = read_some (self->file, buffer, length, self->offset + self->moved);
-  if (got < 0)
-    return got;
-  while (done < got)
-    {
-      gssize res = write_some (self, self->other, buffer + done, got - done, to + done);
-
-      if (res <= 0)
-        return done > 0 ? done : res < 0 ? res : -EIO;
-      done += res;
-    }
-  return got;
+  res = read_some (self->file, buffer, length, self->offset + self->moved);
+  if (res <= 0)
+    return res;
+  /* What is not written now is read again. */
+  res = write_some (self, self->other, buffer, res, to);
+  return res == 0 ? -EIO : res;
 }
 
 /* Whether it would read what it has written: a copy in pieces, or by hand, would not see it. */

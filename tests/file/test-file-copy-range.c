@@ -127,6 +127,28 @@ test_without_call (void)
   file_test_remove_dir (dir);
 }
 
+/* More than the kernel is asked for at once; at the seam the data goes on. */
+static void
+test_pieces (void)
+{
+  const goffset seam = 64 << 20;
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = file_test_make_file (dir, "from", 0);
+  g_autofree char *other = g_build_filename (dir, "to", NULL);
+  g_autoptr (GaioContext) context = gaio_context_new (NULL);
+  g_autoptr (GaioFile) from = file_test_open (context, path, "r+");
+  g_autoptr (GaioFile) to = file_test_open (context, other, "w+");
+  g_autoptr (GBytes) bytes = file_test_pattern_bytes (0, 2000);
+  GError *error = NULL;
+
+  g_assert_cmpint (gaio_file_write_bytes (from, seam - 1000, bytes, NULL, &error), ==, 2000);
+  g_assert_cmpint (gaio_file_copy_range (from, 10, to, 20, seam + 5000, NULL, &error), ==,
+                   seam + 990);
+  g_assert_no_error (error);
+  assert_pattern (to, seam - 990, 0, 2000);
+  file_test_remove_dir (dir);
+}
+
 /* Ranges of one file that overlap, also when it is open twice, and however it is opened. */
 static void
 test_overlap (GaioTestLoop *loop)
@@ -313,6 +335,7 @@ main (int argc, char **argv)
   gaio_test_add_engine_matrix ("/file-copy-range/copies", test_copies);
   gaio_test_add_engine_matrix ("/file-copy-range/by-hand", test_by_hand);
   gaio_test_add ("/file-copy-range/without-call", test_without_call);
+  g_test_add_func ("/file-copy-range/pieces", test_pieces);
   gaio_test_add_engine_matrix ("/file-copy-range/overlap", test_overlap);
   gaio_test_add_engine_matrix ("/file-copy-range/refused", test_refused);
   gaio_test_add_engine_matrix ("/file-copy-range/destination-closes", test_destination_closes);
