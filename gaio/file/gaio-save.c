@@ -299,7 +299,8 @@ gaio_save_bytes (const char *path,
  *
  * Writes a whole file, at one moment: whoever opens it meanwhile gets all of what it was or all of
  * what it is to be. When it fails or is cancelled the file is as before, and nothing is left
- * beside it.
+ * beside it; but when the very last step fails, the sync of the directory with
+ * %GAIO_DURABILITY_FULL, the new contents are there, and only a crash may still undo that.
  *
  * A file that exists is replaced by a new one with its permissions and extended attributes, and
  * its owner and group as far as the system allows; other hard links to it keep the old contents.
