@@ -3,6 +3,8 @@
 
 /* Moving data in several pieces, from byte arrays, and to the end of a file. */
 
+#include <sys/syscall.h>
+
 #include "file-test.h"
 
 static void
@@ -334,6 +336,35 @@ test_append_pipe (GaioTestLoop *loop)
   close (fds[0]);
 }
 
+/* A sync of the data only is another call than one of all. */
+static void
+test_sync (void)
+{
+  char *dir;
+
+  if (g_test_subprocess ())
+    {
+      g_autofree char *path = file_test_make_file (g_getenv ("GAIO_TEST_DIR"), "a", 10);
+      g_autoptr (GaioContext) context = gaio_context_new (NULL);
+      g_autoptr (GaioFile) file = file_test_open (context, path, "r+");
+      GError *error = NULL;
+
+      g_assert_true (file_test_break_syscall (SYS_fdatasync, -1, EIO));
+      g_assert_true (gaio_file_sync (file, FALSE, NULL, &error));
+      g_assert_no_error (error);
+      g_assert_false (gaio_file_sync (file, TRUE, NULL, &error));
+      g_assert_cmpint (gaio_error_get_errno (error), ==, EIO);
+      g_error_free (error);
+      return;
+    }
+  dir = file_test_make_dir ();
+  g_setenv ("GAIO_TEST_DIR", dir, TRUE);
+  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+  g_unsetenv ("GAIO_TEST_DIR");
+  g_test_trap_assert_passed ();
+  file_test_remove_dir (dir);
+}
+
 /* What a programmer must not do: a warning, and nothing happens. */
 static void
 test_misuse (GaioTestLoop *loop)
@@ -366,6 +397,7 @@ main (int argc, char **argv)
   gaio_test_add_engine_matrix ("/file-io/write", test_write);
   gaio_test_add_engine_matrix ("/file-io/append", test_append);
   gaio_test_add_engine_matrix ("/file-io/append-pipe", test_append_pipe);
+  g_test_add_func ("/file-io/sync", test_sync);
   gaio_test_add_engine_matrix ("/file-io/misuse", test_misuse);
   return g_test_run ();
 }
