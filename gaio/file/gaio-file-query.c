@@ -177,8 +177,6 @@ run_query (GaioWork *work, gpointer data, GError **error)
   GFileInfo *info = NULL;
   int errnum;
 
-  if (!gaio_work_check (work, error))
-    return NULL;
   errnum = gaio_file_info_look_up (&self->wish, AT_FDCWD, self->path, name, self->follows, &info);
   return errnum == 0 ? info : gaio_work_fail (work, errnum, NULL, error);
 }
