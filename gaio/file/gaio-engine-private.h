@@ -32,12 +32,16 @@ struct _GaioEngineState
   GaioRing *ring;    /* NULL: all go to the threads, also when there was one before */
   guint ring_kinds;  /* 1 << GaioRequestKind: what it can do */
   GaioContextCounters *counters;
+  guint fork_count; /* forks before the queues began */
 
   /* As many requests are in flight as the completion queue has room for, or the pool workers; the
    * others wait. While any waits, some are in flight, and their ends let it in. */
   GaioRequestQueue ring_queue;
   GaioRequestQueue threads_queue;
 };
+
+/* Thread: any. How many requests the threads take at once. */
+guint gaio_engine_get_threads_depth (void);
 
 /* Thread: home. */
 GaioEngineState *gaio_engine_state_get (GaioContext *context);

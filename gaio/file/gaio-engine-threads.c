@@ -414,6 +414,20 @@ let_in (GaioEngineState *state)
     start (next);
 }
 
+static bool
+enter (GaioEngineState *state, GaioRequest *self)
+{
+  GaioRequestQueue *queue = &state->threads_queue;
+
+  /* The pool's limit may be another by now. */
+  if (G_UNLIKELY (queue->in_flight >= queue->depth))
+    queue->depth = gaio_engine_get_threads_depth ();
+  if (gaio_request_queue_enter (queue, self))
+    return true;
+  let_in (state);
+  return false;
+}
+
 static int
 threads_submit (GaioRequest *self)
 {
@@ -428,7 +442,7 @@ threads_submit (GaioRequest *self)
         gaio_event_notifier_test_and_clear (self->interrupt);
     }
   self->uses_slot = gaio_engine_counts (self);
-  if (!self->uses_slot || gaio_request_queue_enter (&self->file->engine->threads_queue, self))
+  if (!self->uses_slot || enter (self->file->engine, self))
     start (self);
   return 0;
 }

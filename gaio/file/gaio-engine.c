@@ -16,25 +16,45 @@
 
 static G_DEFINE_QUARK (gaio-engine-state, gaio_engine_state)
 
+guint
+gaio_engine_get_threads_depth (void)
+{
+  return MAX (gaio_thread_pool_get_max_threads (gaio_thread_pool_get_default ()), 1);
+}
+
+static void
+begin_queues (GaioEngineState *self)
+{
+  self->fork_count = gaio_fork_get_count ();
+  self->ring_queue =
+      (GaioRequestQueue){ .depth = self->ring != NULL ? gaio_ring_get_depth (self->ring) : 0 };
+  self->threads_queue =
+      (GaioRequestQueue){ .number = 1, .depth = gaio_engine_get_threads_depth () };
+}
+
 GaioEngineState *
 gaio_engine_state_get (GaioContext *context)
 {
   GaioEngineState *self = g_object_get_qdata (G_OBJECT (context), gaio_engine_state_quark ());
 
   if (self != NULL)
-    return self;
+    {
+      /* What is in flight and what waits is the parent's, as the files are that it is for; the
+       * first request to a file of the child's own comes by here. */
+      if (G_UNLIKELY (self->fork_count != gaio_fork_get_count ()))
+        {
+          self->ring = NULL;
+          begin_queues (self);
+        }
+      return self;
+    }
 
   self = g_new0 (GaioEngineState, 1);
   self->counters = gaio_context_get_counters (context);
   self->ring = gaio_context_get_ring (context);
   if (self->ring != NULL)
-    {
-      self->ring_kinds = gaio_engine_uring_get_kinds (self->ring);
-      self->ring_queue.depth = gaio_ring_get_depth (self->ring);
-    }
-  self->threads_queue.number = 1;
-  self->threads_queue.depth =
-      MAX (gaio_thread_pool_get_max_threads (gaio_thread_pool_get_default ()), 1);
+    self->ring_kinds = gaio_engine_uring_get_kinds (self->ring);
+  begin_queues (self);
   gaio_debug (FILE,
               "context %p: %s engine, %u in flight at most",
               (void *) context,
@@ -50,6 +70,7 @@ gaio_engine_refresh (GaioFile *file)
 {
   if (G_UNLIKELY (file->engine == NULL))
     file->engine = gaio_engine_state_get (file->context);
-  else if (file->engine->ring != NULL)
+  /* Of a new file, too: the state may be older than the ring. */
+  if (file->engine->ring != NULL)
     file->engine->ring = gaio_context_get_ring (file->context);
 }

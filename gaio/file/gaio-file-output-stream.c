@@ -211,10 +211,12 @@ write_file (GaioFileOutputStream *self, GTask *task, const Write *write)
   gaio_file_task_submitted (request);
 }
 
+/* Not in a direct file: a write of one may have to wait for another request to it, and must not do
+ * that in a worker, for which that request waits. */
 static bool
 goes_behind (GaioFileOutputStream *self, gsize total)
 {
-  return self->file->seekable && total <= self->write_behind / 2 &&
+  return self->file->seekable && self->file->direct == NULL && total <= self->write_behind / 2 &&
          self->file->fork_count == gaio_fork_get_count ();
 }
 
@@ -658,7 +660,7 @@ gaio_file_output_stream_class_init (GaioFileOutputStreamClass *klass)
    * waits for the file.
    *
    * One half is filled by asynchronous writes while the other is being written, in one piece. Files
-   * without positions are written without it.
+   * without positions, and those that are open for direct access, are written without it.
    */
   props[PROP_WRITE_BEHIND] = g_param_spec_uint ("write-behind", NULL, NULL, 0, MAX_WRITE_BEHIND,
                                                 DEFAULT_WRITE_BEHIND, construct);

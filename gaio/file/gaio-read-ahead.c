@@ -39,6 +39,7 @@ struct _GaioReadAhead
   atomic_uint refs; /* the stream's, and one for each chunk in flight */
 
   /* immutable */
+  guint fork_count; /* forks before it was made */
   gsize chunk_bytes;
   guint n_chunks;
 
@@ -65,6 +66,13 @@ unref (GaioReadAhead *self)
   g_clear_pointer (&self->waiter, gaio_stream_waiter_unref);
   g_mutex_clear (&self->lock);
   g_free (self);
+}
+
+/* In a child process it is the parent's, and the lock may be held for ever. */
+static bool
+is_after_fork (GaioReadAhead *self)
+{
+  return G_UNLIKELY (self->fork_count != gaio_fork_get_count ());
 }
 
 static Chunk *
@@ -128,10 +136,12 @@ gaio_read_ahead_new (GaioFile *file, goffset offset, gsize bytes)
 {
   gsize chunk_bytes = gaio_read_ahead_get_chunk_bytes (bytes);
   guint n_chunks = MAX (bytes / chunk_bytes, 2);
+  gint64 timeout_ns = gaio_file_get_timeout_ms (file) * G_GINT64_CONSTANT (1000000);
   GaioReadAhead *self = g_malloc0 (sizeof (GaioReadAhead) + n_chunks * sizeof (Chunk));
 
   atomic_init (&self->refs, 1);
   g_mutex_init (&self->lock);
+  self->fork_count = gaio_fork_get_count ();
   self->chunk_bytes = chunk_bytes;
   self->n_chunks = n_chunks;
   self->offset = self->next = offset;
@@ -139,6 +149,8 @@ gaio_read_ahead_new (GaioFile *file, goffset offset, gsize bytes)
     {
       self->chunks[i].window = self;
       self->chunks[i].request = gaio_request_new (file, on_end, &self->chunks[i], NULL);
+      /* Who waits for it then asks the file. */
+      gaio_request_set_timeout_ns (self->chunks[i].request, timeout_ns);
       begin_locked (self, &self->chunks[i]);
     }
   for (guint i = 0; i < n_chunks; i++)
@@ -153,6 +165,8 @@ gaio_read_ahead_take (GaioReadAhead *self, goffset offset, guint8 *buffer, gsize
   guint first;
   guint n_again = 0;
 
+  if (is_after_fork (self))
+    return GAIO_READ_AHEAD_MISS;
   g_mutex_lock (&self->lock);
   if (offset == self->offset && count <= self->chunk_bytes)
     result = look_locked (self, count);
@@ -214,6 +228,8 @@ gaio_read_ahead_wait (GaioReadAhead *self, gsize count, GaioStreamWaiter *waiter
 void
 gaio_read_ahead_drop (GaioReadAhead *self)
 {
+  if (is_after_fork (self))
+    return;
   g_mutex_lock (&self->lock);
   self->ended = true;
   g_mutex_unlock (&self->lock);

@@ -208,11 +208,15 @@ count_blocking (GaioRequest *self)
   g_mutex_unlock (&file->lock);
 }
 
-/* The close is the only one of them that others may wait for. */
+/* The close is the only one of them that others may wait for, and that the home thread may have
+ * begun, where it was counted. */
 static void
 finish_blocking (GaioRequest *self)
 {
-  count_blocking (self);
+  if (self->counted)
+    count_end (self);
+  else
+    count_blocking (self);
   if (self->kind != GAIO_REQUEST_CLOSE)
     gaio_file_end_use (self->file);
   else
@@ -437,6 +441,9 @@ cancel_here (GaioRequest *self)
   if (state != GAIO_REQUEST_RUNNING && state != GAIO_REQUEST_CHAINED)
     return;
   if (!gaio_request_is_cancelled (self) || self->kind == GAIO_REQUEST_CLOSE)
+    return;
+  /* In a child it is the parent's, and so is the queue that it may be in. */
+  if (G_UNLIKELY (self->file->fork_count != gaio_fork_get_count ()))
     return;
   if (state == GAIO_REQUEST_RUNNING)
     self->engine->cancel (self);

@@ -132,6 +132,14 @@ write_locked (GaioWriteBehind *self)
   g_cond_broadcast (&self->written);
 }
 
+/* In a child process what is here is the parent's, and so is the worker that has it; the lock may
+ * be held for ever. */
+static bool
+is_after_fork (GaioWriteBehind *self)
+{
+  return G_UNLIKELY (self->file->fork_count != gaio_fork_get_count ());
+}
+
 static bool
 is_empty_locked (GaioWriteBehind *self)
 {
@@ -272,6 +280,8 @@ gaio_write_behind_is_empty (GaioWriteBehind *self)
 {
   bool result;
 
+  if (is_after_fork (self))
+    return true;
   g_mutex_lock (&self->lock);
   result = is_empty_locked (self);
   g_mutex_unlock (&self->lock);
@@ -291,6 +301,8 @@ gaio_write_behind_check (GaioWriteBehind *self, GError **error)
 {
   bool result;
 
+  if (is_after_fork (self))
+    return true;
   g_mutex_lock (&self->lock);
   result = check_locked (self, error);
   g_mutex_unlock (&self->lock);
@@ -302,8 +314,7 @@ gaio_write_behind_drain (GaioWriteBehind *self, GError **error)
 {
   bool result;
 
-  /* In a child process what is here is the parent's, and so is the worker that has it. */
-  if (self->file->fork_count != gaio_fork_get_count ())
+  if (is_after_fork (self))
     return true;
   g_mutex_lock (&self->lock);
   while (self->running || swap_locked (self))

@@ -4,6 +4,7 @@
 /* GaioFileInputStream: reading, ahead and not; what GIO builds on it; and the same as GIO's own. */
 
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "stream-test.h"
 
@@ -590,6 +591,93 @@ test_stalled (GaioTestLoop *loop)
   file_test_remove_dir (dir);
 }
 
+/* Reads until something is being read ahead; where the pool is held that does not come. */
+static void
+begin_reading_ahead (GaioTestLoop *loop, gpointer stream)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  StreamCall call = { 0 };
+  guint8 buffer[PIECE];
+
+  g_input_stream_read_async (stream, buffer, PIECE, 0, cancellable, stream_test_on_end, &call);
+  if (loop->engine == GAIO_ENGINE_THREADS)
+    g_cancellable_cancel (cancellable);
+  g_object_unref (stream_test_spin (&call, loop));
+}
+
+/* In a child what is being read ahead is the parent's. */
+static void
+test_fork (GaioTestLoop *loop)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = file_test_make_file (dir, "a", SIZE);
+  g_autoptr (GInputStream) stream = stream_test_open_input (loop, path);
+  StreamPoolHold hold;
+  GError *error = NULL;
+  guint8 buffer[PIECE];
+  goffset position;
+  int status;
+
+  for (int i = 0; i < 16; i++)
+    g_assert_cmpint (stream_test_read (loop, stream, buffer, PIECE, NULL, NULL), ==, PIECE);
+  stream_test_hold_pool (&hold, loop);
+  begin_reading_ahead (loop, stream);
+  position = g_seekable_tell (G_SEEKABLE (stream));
+  for (int i = 0; i < 2; i++)
+    {
+      pid_t child = fork ();
+
+      if (child == 0)
+        {
+          gboolean good;
+
+          alarm (20);
+          good = i == 0 ? stream_test_read (loop, stream, buffer, PIECE, NULL, &error) == -1 &&
+                              g_error_matches (error, G_IO_ERROR, G_IO_ERROR_FAILED)
+                        : g_input_stream_read (stream, buffer, PIECE, NULL, &error) == PIECE &&
+                              buffer[0] == file_test_byte (position);
+          _exit (good ? 0 : 1);
+        }
+      g_assert_cmpint (child, >, 0);
+      while (waitpid (child, &status, 0) < 0)
+        g_assert_cmpint (errno, ==, EINTR);
+      g_assert_cmpint (status, ==, 0);
+    }
+  stream_test_release_pool (&hold, loop);
+  read_rest (loop, stream, PIECE, SIZE);
+  file_test_remove_dir (dir);
+}
+
+/* The time limit of the file is one of each read, also where that has been begun ahead of it. */
+static void
+test_timeout (GaioTestLoop *loop)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = file_test_make_file (dir, "a", SIZE);
+  g_autoptr (GInputStream) stream = stream_test_open_input (loop, path);
+  GaioFile *file = gaio_file_input_stream_get_file (GAIO_FILE_INPUT_STREAM (stream));
+  StreamPoolHold hold;
+  GError *error = NULL;
+  guint8 buffer[PIECE];
+
+  /* The ring does not care for the pool. */
+  if (loop->engine == GAIO_ENGINE_THREADS)
+    {
+      for (int i = 0; i < 16; i++)
+        g_assert_cmpint (stream_test_read (loop, stream, buffer, PIECE, NULL, NULL), ==, PIECE);
+      stream_test_hold_pool (&hold, loop);
+      gaio_file_set_timeout_ms (file, 5);
+      g_assert_cmpint (stream_test_read (loop, stream, buffer, PIECE, NULL, &error), ==, -1);
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+      g_clear_error (&error);
+      g_assert_cmpint (g_seekable_tell (G_SEEKABLE (stream)), ==, 16 * PIECE);
+      gaio_file_set_timeout_ms (file, 0);
+      stream_test_release_pool (&hold, loop);
+      read_rest (loop, stream, PIECE, SIZE);
+    }
+  file_test_remove_dir (dir);
+}
+
 /* The same operations on this stream and on GIO's, at random. */
 static void
 test_model (GaioTestLoop *loop)
@@ -655,6 +743,7 @@ STREAM_TEST_SETTLED (test_no_file)
 STREAM_TEST_SETTLED (test_lines)
 STREAM_TEST_SETTLED (test_buffered)
 STREAM_TEST_SETTLED (test_stalled)
+STREAM_TEST_SETTLED (test_timeout)
 STREAM_TEST_SETTLED (test_model)
 
 int
@@ -676,6 +765,8 @@ main (int argc, char *argv[])
   gaio_test_add_engine_matrix ("/input-stream/buffered", test_buffered_settled);
   gaio_test_add ("/input-stream/other-context", test_other_context);
   gaio_test_add_engine_matrix ("/input-stream/stalled", test_stalled_settled);
+  gaio_test_add_engine_matrix ("/input-stream/fork", test_fork);
+  gaio_test_add_engine_matrix ("/input-stream/timeout", test_timeout_settled);
   gaio_test_add_engine_matrix ("/input-stream/model", test_model_settled);
   return g_test_run ();
 }

@@ -107,11 +107,81 @@ test_close_before_any_turn (GaioTestLoop *loop)
   file_test_remove_dir (dir);
 }
 
+typedef struct
+{
+  GaioFile *file;
+  atomic_int ended;
+} Closer;
+
+static gpointer
+close_blocking (gpointer data)
+{
+  Closer *self = data;
+  GError *error = NULL;
+
+  gaio_file_close (self->file, NULL, &error);
+  g_assert_no_error (error);
+  atomic_store (&self->ended, 1);
+  return NULL;
+}
+
+static guint64
+get (GVariant *stats, const char *name)
+{
+  guint64 value = G_MAXUINT64;
+
+  g_assert_true (g_variant_lookup (stats, name, "t", &value));
+  return value;
+}
+
+/* A blocking close that the home thread begins, when the last operation has ended. What is counted
+ * as begun has to be counted as ended, or the context would for ever have something to do. */
+static void
+test_close_after_the_last (GaioTestLoop *loop)
+{
+  GaioIOThread *io_thread = gaio_io_thread_new ("closes", NULL);
+  int fds[2];
+
+  for (int i = 0; i < 2; i++)
+    {
+      g_autoptr (GAsyncResult) result = NULL;
+      g_autoptr (GVariant) stats = NULL;
+      g_autoptr (GBytes) bytes = NULL;
+      g_autoptr (GaioFile) file = NULL;
+      FileTestCall call = { 0 };
+      Closer closer = { 0 };
+      GThread *thread;
+
+      file_test_make_pipe (fds);
+      file = file_test_adopt (i == 0 ? loop->context : gaio_io_thread_get_context (io_thread),
+                              fds[0]);
+      gaio_file_read_bytes_async (file, 0, 10, G_PRIORITY_DEFAULT, NULL, file_test_on_end, &call);
+      closer.file = file;
+      thread = g_thread_new ("closer", close_blocking, &closer);
+      while (!gaio_file_is_closed (file))
+        gaio_test_turn (loop, FALSE);
+      g_assert_cmpint (write (fds[1], "x", 1), ==, 1);
+      result = file_test_spin (&call, loop);
+      bytes = gaio_file_read_bytes_finish (file, result, NULL);
+      g_assert_nonnull (bytes);
+      while (atomic_load (&closer.ended) == 0)
+        gaio_test_turn (loop, FALSE);
+      g_thread_join (thread);
+      stats = gaio_file_get_stats (file);
+      g_assert_cmpuint (get (stats, "submitted"), ==, 2);
+      g_assert_cmpuint (get (stats, "in-flight"), ==, 0);
+      close (fds[1]);
+    }
+  gaio_io_thread_stop (io_thread);
+  g_object_unref (io_thread);
+}
+
 int
 main (int argc, char **argv)
 {
   gaio_test_init (&argc, &argv);
   gaio_test_add_engine_matrix ("/open-close/pipe", test_open_pipe);
   gaio_test_add_engine_matrix ("/open-close/before-any-turn", test_close_before_any_turn);
+  gaio_test_add_engine_matrix ("/open-close/after-the-last", test_close_after_the_last);
   return g_test_run ();
 }

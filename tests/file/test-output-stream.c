@@ -4,6 +4,8 @@
 /* GaioFileOutputStream: writing, behind and not; what GIO builds on it; and the same as GIO's own.
  */
 
+#include <sys/wait.h>
+
 #include "stream-test.h"
 
 #define SIZE ((gsize) 3 * 1024 * 1024 + 77)
@@ -480,6 +482,7 @@ test_other_context (void)
   file_test_remove_dir (dir);
 }
 
+#ifndef __SANITIZE_THREAD__
 /* What GIO builds on it */
 
 static void
@@ -518,6 +521,7 @@ test_converters (GaioTestLoop *loop)
   file_test_assert_pattern (data, 0, SIZE);
   file_test_remove_dir (dir);
 }
+#endif
 
 /* To and from the streams of GIO, and from ours to ours. */
 static void
@@ -531,8 +535,16 @@ test_splice (GaioTestLoop *loop)
   g_autoptr (GFile) gfile = g_file_new_for_path (path);
   g_autoptr (GFile) gcopy = g_file_new_for_path (copy);
   GError *error = NULL;
+  int first = 0;
+  int step = 1;
 
-  for (int i = 0; i < 12; i++)
+#ifdef __SANITIZE_THREAD__
+  /* Not with GIO's streams: how their threads hand a byte over it cannot see, and it thinks about
+   * each for long. */
+  first = 2;
+  step = 3;
+#endif
+  for (int i = first; i < 12; i += step)
     {
       g_autoptr (GInputStream) source = i % 3 == 0
                                             ? G_INPUT_STREAM (g_file_read (gfile, NULL, NULL))
@@ -578,6 +590,92 @@ test_splice (GaioTestLoop *loop)
       g_assert_true (g_output_stream_is_closed (target));
     }
   gaio_test_settle (loop);
+  file_test_remove_dir (dir);
+}
+
+/* In a child what was taken is the parent's, who writes it: nothing waits for that. */
+static void
+test_fork (GaioTestLoop *loop)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = g_build_filename (dir, "a", NULL);
+  g_autoptr (GOutputStream) stream = stream_test_open_output (loop, path, "w");
+  StreamPoolHold hold;
+  GError *error = NULL;
+  int status;
+  pid_t child;
+
+  stream_test_hold_pool (&hold, loop);
+  write_rest (loop, stream, 1000, 5000);
+  child = fork ();
+  if (child == 0)
+    {
+      gboolean good;
+
+      alarm (20);
+      good = stream_test_write (loop, stream, "x", 1, NULL, &error) == -1 &&
+             g_error_matches (error, G_IO_ERROR, G_IO_ERROR_FAILED);
+      g_clear_error (&error);
+      good &= stream_test_flush (loop, stream, NULL);
+      good &= !stream_test_close (loop, stream, NULL, &error) &&
+              g_error_matches (error, G_IO_ERROR, G_IO_ERROR_FAILED);
+      _exit (good ? 0 : 1);
+    }
+  g_assert_cmpint (child, >, 0);
+  while (waitpid (child, &status, 0) < 0)
+    g_assert_cmpint (errno, ==, EINTR);
+  g_assert_cmpint (status, ==, 0);
+  stream_test_release_pool (&hold, loop);
+  g_assert_true (stream_test_close (loop, stream, NULL, &error));
+  g_assert_no_error (error);
+  stream_test_assert_file (path, 5000);
+  file_test_remove_dir (dir);
+}
+
+/* A write of a direct file waits for a request to the same part of it. It must not have a thread
+ * while it does, or the request would never get one. */
+static void
+test_direct (GaioTestLoop *loop)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = file_test_make_file (dir, "a", 0);
+  g_autoptr (GaioFile) file = NULL;
+  g_autoptr (GOutputStream) stream = NULL;
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("12345", 5);
+  g_autoptr (GAsyncResult) written = NULL;
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  FileTestCall call = { 0 };
+  StreamCall write = { 0 };
+  StreamPoolHold hold;
+  guint max_threads;
+  int fd = open (path, O_RDWR | O_DIRECT | O_CLOEXEC);
+
+  if (fd < 0)
+    {
+      g_test_skip ("the temporary directory has no O_DIRECT");
+      file_test_remove_dir (dir);
+      return;
+    }
+  file = file_test_adopt (loop->context, fd);
+  stream = G_OUTPUT_STREAM (gaio_file_output_stream_new (file));
+  stream_test_hold_pool (&hold, loop);
+  max_threads = hold.max_threads;
+  hold.max_threads = 1;
+  g_output_stream_write_async (stream, "ab", 2, 0, NULL, stream_test_on_end, &write);
+  gaio_file_write_bytes_async (file, 1, bytes, 0, NULL, file_test_on_end, &call);
+  stream_test_release_pool (&hold, loop);
+  while (call.ended == 0 || write.ended == 0)
+    gaio_test_turn (loop, FALSE);
+  written = write.result;
+  result = call.result;
+  g_assert_cmpint (g_output_stream_write_finish (stream, written, &error), ==, 2);
+  g_assert_no_error (error);
+  g_assert_true (gaio_file_write_bytes_finish (file, result, &error));
+  g_assert_no_error (error);
+  g_assert_true (stream_test_close (loop, stream, NULL, &error));
+  g_assert_no_error (error);
+  gaio_thread_pool_set_max_threads (gaio_thread_pool_get_default (), max_threads);
   file_test_remove_dir (dir);
 }
 
@@ -653,8 +751,11 @@ STREAM_TEST_SETTLED (test_pipe)
 STREAM_TEST_SETTLED (test_close)
 STREAM_TEST_SETTLED (test_no_file)
 STREAM_TEST_SETTLED (test_stalled)
+#ifndef __SANITIZE_THREAD__
 STREAM_TEST_SETTLED (test_converters)
+#endif
 STREAM_TEST_SETTLED (test_splice)
+STREAM_TEST_SETTLED (test_direct)
 STREAM_TEST_SETTLED (test_model)
 
 int
@@ -674,8 +775,13 @@ main (int argc, char *argv[])
   gaio_test_add_engine_matrix ("/output-stream/no-file", test_no_file_settled);
   gaio_test_add_engine_matrix ("/output-stream/stalled", test_stalled_settled);
   gaio_test_add ("/output-stream/other-context", test_other_context);
+#ifndef __SANITIZE_THREAD__
+  /* GIO's threads again. */
   gaio_test_add_engine_matrix ("/output-stream/converters", test_converters_settled);
+#endif
   gaio_test_add_engine_matrix ("/output-stream/splice", test_splice_settled);
+  gaio_test_add_engine_matrix ("/output-stream/fork", test_fork);
+  gaio_test_add_engine_matrix ("/output-stream/direct", test_direct_settled);
   gaio_test_add_engine_matrix ("/output-stream/model", test_model_settled);
   return g_test_run ();
 }

@@ -5,8 +5,9 @@
  * counted of it. */
 
 #include <limits.h>
+#include <sys/wait.h>
 
-#include "file-test.h"
+#include "stream-test.h"
 
 /* More than any engine takes at once. */
 #define MANY 1500
@@ -514,6 +515,100 @@ test_stats_of_failures (GaioTestLoop *loop)
   file_test_remove_dir (dir);
 }
 
+/* What the parent has in flight, and what waits for that, keeps nobody in a child waiting, and the
+ * child does not do it. */
+static void
+test_fork (GaioTestLoop *loop)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = file_test_make_file (dir, "a", 10);
+  g_autoptr (GaioFile) file = file_test_open (loop->context, path, "r+");
+  StreamPoolHold hold;
+  Probe probes[3];
+  int status;
+  int n = 0;
+  pid_t child;
+
+  stream_test_hold_pool (&hold, loop);
+  for (int i = 0; i < 3; i++)
+    probe_init (&probes[i], file, &n);
+  /* Where there is a ring the truncation goes to the threads all the same. */
+  gaio_request_truncate (probes[0].request, 20);
+  gaio_request_truncate (probes[1].request, 30);
+  child = fork ();
+  if (child == 0)
+    {
+      GaioFile *other = file_test_open (loop->context, path, "r+");
+      struct stat before, after;
+
+      alarm (20);
+      g_assert_cmpint (stat (path, &before), ==, 0);
+      gaio_request_cancel (probes[1].request);
+      probe_init (&probes[2], other, &n);
+      n = 0;
+      gaio_request_truncate (probes[2].request, 5);
+      while (probes[2].place == 0)
+        gaio_test_turn (loop, FALSE);
+      for (int i = 0; i < 20; i++)
+        gaio_test_turn (loop, FALSE);
+      g_assert_cmpint (stat (path, &after), ==, 0);
+      _exit (probes[2].ok && n == 1 && before.st_size == 10 && after.st_size == 5 ? 0 : 1);
+    }
+  g_assert_cmpint (child, >, 0);
+  while (waitpid (child, &status, 0) < 0)
+    g_assert_cmpint (errno, ==, EINTR);
+  g_assert_cmpint (status, ==, 0);
+  stream_test_release_pool (&hold, loop);
+  gaio_request_truncate (probes[2].request, 40);
+  gaio_test_turn_until (loop, &n, 3);
+  for (int i = 0; i < 3; i++)
+    probe_clear_ok (&probes[i]);
+  file_test_remove_dir (dir);
+}
+
+static void
+on_open (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GaioFile **file = user_data;
+  GError *error = NULL;
+
+  *file = gaio_open_finish (result, &error);
+  g_assert_no_error (error);
+}
+
+/* The ends of a named pipe wait for each other, so they need a thread each. The pool had one when
+ * the context came to know it. */
+static void
+test_more_threads (GaioTestLoop *loop)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = file_test_make_file (dir, "a", 10);
+  g_autofree char *fifo = g_build_filename (dir, "b", NULL);
+  GaioThreadPool *pool = gaio_thread_pool_get_default ();
+  guint before = gaio_thread_pool_get_max_threads (pool);
+  g_autoptr (GaioFile) file = NULL;
+  g_autoptr (GaioFile) reader = NULL;
+  g_autoptr (GaioFile) writer = NULL;
+  Probe probe;
+  int n = 0;
+
+  gaio_thread_pool_set_max_threads (pool, 1);
+  file = gaio_open (path, "r", NULL, NULL); /* in the context of the opens below */
+  probe_init (&probe, file, &n);
+  gaio_request_read (probe.request, 0, 10);
+  while (n == 0)
+    gaio_test_turn (loop, FALSE);
+  probe_clear_ok (&probe);
+  gaio_thread_pool_set_max_threads (pool, 4);
+  g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
+  gaio_open_async (fifo, "r", 0, NULL, on_open, &reader);
+  gaio_open_async (fifo, "a", 0, NULL, on_open, &writer);
+  while (reader == NULL || writer == NULL)
+    gaio_test_turn (loop, FALSE);
+  gaio_thread_pool_set_max_threads (pool, before);
+  file_test_remove_dir (dir);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -527,6 +622,8 @@ main (int argc, char **argv)
   gaio_test_add_engine_matrix ("/request-terms/chain-waits", test_chain_waits);
   gaio_test_add_engine_matrix ("/request-terms/chain-breaks", test_chain_breaks);
   gaio_test_add_engine_matrix ("/request-terms/stats", test_stats);
+  gaio_test_add_engine_matrix ("/request-terms/fork", test_fork);
+  gaio_test_add_engine_matrix ("/request-terms/more-threads", test_more_threads);
   gaio_test_add_engine_matrix ("/request-terms/stats-of-failures", test_stats_of_failures);
   return g_test_run ();
 }

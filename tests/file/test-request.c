@@ -1275,7 +1275,7 @@ on_end_read_again (GaioRequest *request, gpointer user_data)
 
 /* The context of an I/O thread that has ended can be attached elsewhere. Its ring is gone. */
 static void
-test_after_io_thread (void)
+check_after_io_thread (gboolean new_file)
 {
   char *dir = file_test_make_dir ();
   g_autofree char *path = file_test_make_file (dir, "a", 1000);
@@ -1299,10 +1299,17 @@ test_after_io_thread (void)
   g_object_unref (thread);
   probe_clear (&probe);
 
+  gaio_context_attach (context, main_context);
+  if (new_file)
+    {
+      g_object_unref (file);
+      file = file_test_open (context, path, "r");
+      /* This is the home, so that the request goes into its engine at once. */
+      g_main_context_iteration (main_context, FALSE);
+    }
   /* At first one that never reaches an engine. */
   probe = (Probe){ .request = gaio_request_new (file, on_end_read_again, &probe, NULL) };
-  gaio_context_attach (context, main_context);
-  gaio_request_read (probe.request, 20, 0);
+  gaio_request_read (probe.request, 20, new_file ? 10 : 0);
   while (probe.ended < 2)
     g_main_context_iteration (main_context, TRUE);
   g_assert_no_error (probe.error);
@@ -1314,6 +1321,13 @@ test_after_io_thread (void)
   g_object_unref (context);
   g_main_context_unref (main_context);
   file_test_remove_dir (dir);
+}
+
+static void
+test_after_io_thread (void)
+{
+  check_after_io_thread (FALSE);
+  check_after_io_thread (TRUE);
 }
 
 /* Across RLIMIT_FSIZE: what fits is written, then EFBIG, and the process lives. Of the process, so
