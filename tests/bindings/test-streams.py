@@ -3,6 +3,7 @@
 
 """Gaio's streams where Gio's are wanted: lines, converters, splices, pictures."""
 
+import asyncio
 import os
 import struct
 import zlib
@@ -96,6 +97,20 @@ class Streams(Case):
             for arguments in ((), (None,), (path,)):
                 with self.assertRaises(TypeError):
                     stream(*arguments)
+
+    def test_asyncio(self):
+        async def read(stream):
+            result = asyncio.get_running_loop().create_future()
+            stream.read_bytes_async(4, 0, None, lambda stream, task: result.set_result(
+                stream.read_bytes_finish(task).get_data()))
+            return await asyncio.wait_for(result, 10)
+
+        # Nothing else of Gaio's is awaited in either loop.
+        for make in (Gaio.FileInputStream, Gaio.FileInputStream.new):
+            async def main(make=make):
+                return await read(make(Gaio.open_sync(self.path)))
+
+            self.assertEqual(asyncio.run(main()), self.data[:4])
 
     def test_lines(self):
         path = os.path.join(self.dir, "lines")

@@ -8,6 +8,7 @@ import collections
 from gi.module import get_introspection_module
 
 from ._operations import to_glib_bytes
+from ._pump import watch_context
 
 _Gaio = get_introspection_module("Gaio")
 
@@ -106,8 +107,12 @@ def _stream_with_file(stream):
         if file is None:
             raise TypeError(f"a Gaio.{stream.__name__} needs a file")
         make(self, file=file, **properties)
+        # Its operations are Gio's, and start no pump.
+        watch_context()
 
+    __init__.__qualname__ = f"{stream.__name__}.__init__"
     stream.__init__ = __init__
+    stream.new = staticmethod(lambda file: stream(file))
 
 
 def _copy_bytes_of_any_kind(pool):

@@ -8,6 +8,7 @@ something to do, and gaio_context_iterate() then does it. The pump makes the loo
 first operation on, for as long as the loop lives: other threads may use its files, too.
 """
 
+import asyncio
 import collections
 import os
 import selectors
@@ -63,6 +64,15 @@ def get_pump(loop):
         pump = _pumps[loop] = Pump(loop)
     _last_pump = (weakref.ref(loop), pump)
     return pump
+
+
+def watch_context():
+    """Makes the running asyncio loop, if there is one, look after the context from now on."""
+    loop = asyncio._get_running_loop()
+    if loop is not None:
+        pump = get_pump(loop)
+        if not pump.reading:
+            pump.read()
 
 
 _thread = threading.local()
