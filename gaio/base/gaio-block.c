@@ -17,22 +17,23 @@
 #include <gaio/base/gaio-block-private.h>
 
 #if defined(__SANITIZE_ADDRESS__)
-#define MAX_KEPT 0
+#define KEEPS FALSE
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define MAX_KEPT 0
+#define KEEPS FALSE
 #endif
+#endif
+#ifndef KEEPS
+#define KEEPS TRUE
 #endif
 
 /* As many reads as are usually in flight, twice. */
-#ifndef MAX_KEPT
 #define MAX_KEPT 64
-#endif
 
 typedef struct
 {
   guint n;
-  gpointer blocks[MAX (MAX_KEPT, 1)];
+  gpointer blocks[MAX_KEPT];
 } Kept;
 
 static void forget (gpointer data);
@@ -65,7 +66,7 @@ gaio_block_new (void)
 void
 gaio_block_free (gpointer block)
 {
-  if (G_UNLIKELY (kept == NULL) && !is_ending)
+  if (KEEPS && G_UNLIKELY (kept == NULL) && !is_ending)
     {
       kept = calloc (1, sizeof (Kept));
       if (kept != NULL)
