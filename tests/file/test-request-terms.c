@@ -71,27 +71,33 @@ test_priority (GaioTestLoop *loop)
   g_autofree char *path = file_test_make_file (dir, "a", 4096);
   GaioFile *file = file_test_open (loop->context, path, "r");
   Probe *probes = g_new (Probe, MANY);
-  Probe low, idle, urgent;
+  Probe low, idle, urgent[3];
   int n = 0;
 
   for (int i = 0; i < MANY; i++)
     probe_init (&probes[i], file, &n);
   probe_init (&low, file, &n);
   probe_init (&idle, file, &n);
-  probe_init (&urgent, file, &n);
   gaio_request_set_priority (low.request, G_PRIORITY_DEFAULT_IDLE);
   gaio_request_set_priority (idle.request, G_PRIORITY_LOW);
-  gaio_request_set_priority (urgent.request, G_PRIORITY_HIGH);
+  for (int i = 0; i < 3; i++)
+    {
+      probe_init (&urgent[i], file, &n);
+      gaio_request_set_priority (urgent[i].request, G_PRIORITY_HIGH);
+    }
   for (int i = 0; i < MANY / 2; i++)
     gaio_request_read (probes[i].request, 0, 100);
   gaio_request_read (idle.request, 0, 100);
   gaio_request_read (low.request, 0, 100);
   for (int i = MANY / 2; i < MANY; i++)
     gaio_request_read (probes[i].request, 0, 100);
-  gaio_request_read (urgent.request, 0, 100);
-  gaio_test_turn_until (loop, &n, MANY + 3);
+  for (int i = 0; i < 3; i++)
+    gaio_request_read (urgent[i].request, 0, 100);
+  gaio_test_turn_until (loop, &n, MANY + 5);
 
-  g_assert_cmpint (urgent.place, <=, TAKEN_AT_MOST);
+  /* The system may have kept a worker with what it had, but not three. */
+  g_assert_cmpint (MIN (MIN (urgent[0].place, urgent[1].place), urgent[2].place), <=,
+                   TAKEN_AT_MOST);
   /* With threads the last few may end in any order. */
   g_assert_cmpint (low.place, >, MANY - 64);
   g_assert_cmpint (idle.place, >, MANY - 64);
@@ -102,7 +108,8 @@ test_priority (GaioTestLoop *loop)
   g_free (probes);
   probe_clear_ok (&low);
   probe_clear_ok (&idle);
-  probe_clear_ok (&urgent);
+  for (int i = 0; i < 3; i++)
+    probe_clear_ok (&urgent[i]);
   g_object_unref (file);
   file_test_remove_dir (dir);
 }
@@ -122,6 +129,7 @@ test_fair (GaioTestLoop *loop)
   GaioFile *other = file_test_open (loop->context, path, "r");
   Probe *probes = g_new (Probe, MANY);
   Probe few[FEW];
+  int first = G_MAXINT;
   int n = 0;
 
   for (int i = 0; i < MANY; i++)
@@ -137,11 +145,15 @@ test_fair (GaioTestLoop *loop)
   gaio_test_turn_until (loop, &n, MANY + FEW);
   for (int i = 0; i < FEW; i++)
     {
-      g_assert_cmpint (few[i].place, <=, TAKEN_AT_MOST + 2 * FEW);
+      first = MIN (first, few[i].place);
+      if (loop->engine == GAIO_ENGINE_IO_URING)
+        g_assert_cmpint (few[i].place, <=, TAKEN_AT_MOST + 2 * FEW);
       if (i > 0 && loop->engine == GAIO_ENGINE_IO_URING)
         g_assert_cmpint (few[i].place, >, few[i - 1].place);
       probe_clear_ok (&few[i]);
     }
+  /* The system may have kept a worker, with what it had, until all others had ended. */
+  g_assert_cmpint (first, <=, TAKEN_AT_MOST + 2 * FEW);
   for (int i = 0; i < MANY; i++)
     {
       if (i > 0 && loop->engine == GAIO_ENGINE_IO_URING)
