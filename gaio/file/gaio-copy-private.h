@@ -21,6 +21,9 @@ void gaio_copy_free (gpointer self);
 gpointer
 gaio_copy_run (GaioWork *work, const GaioCopy *copy, struct stat *stat, GError **error);
 
+/* Whether its flags are such as there are. */
+bool gaio_copy_check_flags (const GaioCopy *self, GaioWork *work, GError **error);
+
 /* Fails as gaio_work_fail() does, with another code of G_IO_ERROR: what GIO says there is not what
  * it says for the errno. */
 gpointer

@@ -247,11 +247,26 @@ gaio_copy_run (GaioWork *work, const GaioCopy *self, struct stat *stat, GError *
   return ok ? GAIO_WORK_DONE : NULL;
 }
 
+bool
+gaio_copy_check_flags (const GaioCopy *self, GaioWork *work, GError **error)
+{
+  const guint known = GAIO_COPY_OVERWRITE | GAIO_COPY_NOFOLLOW_SYMLINKS | GAIO_COPY_ALL_METADATA |
+                      GAIO_COPY_NO_FALLBACK | GAIO_COPY_RESUMABLE | GAIO_COPY_DURABLE;
+
+  if ((self->flags & ~known) == 0)
+    return true;
+  gaio_work_fail_argument (work, "flags", self->flags, error);
+  return false;
+}
+
 static gpointer
 copy_run (GaioWork *work, gpointer data, GError **error)
 {
+  const GaioCopy *self = data;
   struct stat stat;
 
+  if (!gaio_copy_check_flags (self, work, error))
+    return NULL;
   return gaio_copy_run (work, data, &stat, error);
 }
 

@@ -20,17 +20,18 @@ G_BEGIN_DECLS
  *   when the function returns
  * @GAIO_COPY_NO_FALLBACK: do not copy what cannot be renamed; for [func@Gaio.move] alone
  *
- * How [func@Gaio.copy] and [func@Gaio.move] do it.
+ * How [func@Gaio.copy] and [func@Gaio.move] do it. Those that [flags@Gio.FileCopyFlags] has, too,
+ * have the same values; its others are refused.
  */
 typedef enum
 {
   GAIO_COPY_NONE = 0,
   GAIO_COPY_OVERWRITE = 1 << 0,
-  GAIO_COPY_NOFOLLOW_SYMLINKS = 1 << 1,
-  GAIO_COPY_ALL_METADATA = 1 << 2,
-  GAIO_COPY_RESUMABLE = 1 << 3,
-  GAIO_COPY_DURABLE = 1 << 4,
-  GAIO_COPY_NO_FALLBACK = 1 << 5,
+  GAIO_COPY_NOFOLLOW_SYMLINKS = 1 << 2,
+  GAIO_COPY_ALL_METADATA = 1 << 3,
+  GAIO_COPY_NO_FALLBACK = 1 << 4,
+  GAIO_COPY_RESUMABLE = 1 << 8,
+  GAIO_COPY_DURABLE = 1 << 9,
 } GaioCopyFlags;
 
 GAIO_AVAILABLE_IN_1_0

@@ -119,6 +119,8 @@ move_run (GaioWork *work, gpointer data, GError **error)
   gpointer result = NULL;
   int res = 0;
 
+  if (!gaio_copy_check_flags (self, work, error))
+    return NULL;
   /* Before anything is changed, since it may not be allowed. */
   if (durable && ((dirs[0] = open_directory_of (self->destination)) < 0 ||
                   (dirs[1] = open_directory_of (self->source)) < 0))

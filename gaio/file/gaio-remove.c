@@ -132,6 +132,8 @@ run (GaioWork *work, gpointer data, GError **error)
   gpointer result = NULL;
   int fd;
 
+  if ((self->flags & ~GAIO_REMOVE_RECURSIVE) != 0)
+    return gaio_work_fail_argument (work, "flags", self->flags, error);
   if (self->path[0] == '\0')
     return gaio_work_fail (work, ENOENT, NULL, error);
   /* These cannot be removed, and it would come out only when all that is in them is. */

@@ -227,6 +227,8 @@ save_run (GaioWork *work, gpointer data, GError **error)
   Target target = { .fd = -1 };
   gpointer result = NULL;
 
+  if (self->durability > GAIO_DURABILITY_FULL)
+    return gaio_work_fail_argument (work, "durability", self->durability, error);
   if (!find (&target, work, self->path, error))
     ;
   else if (target.fd >= 0 && S_ISDIR (target.stat.st_mode))

@@ -108,11 +108,15 @@ scan_all (Scan *self, GaioWork *work, GPtrArray *names, GError **error)
 static gpointer
 run (GaioWork *work, gpointer data, GError **error)
 {
-  GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
+  GPtrArray *names;
   Scan *self = data;
-  bool done = (self->flags & GAIO_SCAN_RECURSIVE) != 0 ? scan_all (self, work, names, error)
-                                                       : scan_one (self, work, names, error);
+  bool done;
 
+  if ((self->flags & ~GAIO_SCAN_RECURSIVE) != 0)
+    return gaio_work_fail_argument (work, "flags", self->flags, error);
+  names = g_ptr_array_new_with_free_func (g_free);
+  done = (self->flags & GAIO_SCAN_RECURSIVE) != 0 ? scan_all (self, work, names, error)
+                                                  : scan_one (self, work, names, error);
   if (!done)
     {
       g_ptr_array_unref (names);

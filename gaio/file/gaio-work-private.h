@@ -54,6 +54,9 @@ bool gaio_work_check (GaioWork *self, GError **error);
  * Returns NULL, for the body to return. */
 gpointer gaio_work_fail (GaioWork *self, int errnum, const char *path, GError **error);
 
+/* The same for an argument that is none of those that it may be. */
+gpointer gaio_work_fail_argument (GaioWork *self, const char *name, guint value, GError **error);
+
 /* How far it is: in bytes or whatever the operation counts, of `total`, 0 when that is not known.
  * To call it often costs little: the caller's thread is told about sixty times a second, and of the
  * last value in any case, before the end. */

@@ -296,6 +296,16 @@ gaio_work_fail (GaioWork *self, int errnum, const char *path, GError **error)
   return NULL;
 }
 
+gpointer
+gaio_work_fail_argument (GaioWork *self, const char *name, guint value, GError **error)
+{
+  g_autofree char *detail = g_strdup_printf ("%s 0x%x", name, value);
+
+  g_propagate_error (
+      error, gaio_error_new_errno_with_detail (EINVAL, self->kind->name, self->path, detail));
+  return NULL;
+}
+
 void
 gaio_work_report (GaioWork *self, goffset done, goffset total)
 {

@@ -116,8 +116,10 @@ class Stats(unittest.TestCase):
         after = context.get_stats()
         self.assertEqual(after["bottom-halves"], before["bottom-halves"] + 1)
         self.assertGreater(after["turns"], before["turns"])
+        self.assertEqual(after["io"]["in-flight"], 0)
+        kinds = {"monitor": str, "engine": str, "io": dict}
         for name, value in after.unpack().items():
-            self.assertIsInstance(value, str if name in ("monitor", "engine") else int, name)
+            self.assertIsInstance(value, kinds.get(name, int), name)
 
 
 if __name__ == "__main__":

@@ -516,6 +516,42 @@ test_pipe (GaioTestLoop *loop)
   close (fds[0]);
 }
 
+/* Flags that there are not: of a later version, or of another function. */
+static void
+test_unknown_flags (void)
+{
+  char *dir = file_test_make_dir ();
+  g_autofree char *path = file_test_make_file (dir, "a", 100);
+  g_autofree char *other = g_build_filename (dir, "b", NULL);
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("new", 3);
+  GError *error = NULL;
+  struct stat after;
+
+  /* What GIO calls so, too, means the same. */
+  G_STATIC_ASSERT ((int) GAIO_COPY_OVERWRITE == G_FILE_COPY_OVERWRITE);
+  G_STATIC_ASSERT ((int) GAIO_COPY_NOFOLLOW_SYMLINKS == G_FILE_COPY_NOFOLLOW_SYMLINKS);
+  G_STATIC_ASSERT ((int) GAIO_COPY_ALL_METADATA == G_FILE_COPY_ALL_METADATA);
+  G_STATIC_ASSERT ((int) GAIO_COPY_NO_FALLBACK == G_FILE_COPY_NO_FALLBACK_FOR_MOVE);
+
+  g_assert_false (
+      gaio_copy (path, other, (GaioCopyFlags) G_FILE_COPY_BACKUP, NULL, NULL, &error));
+  file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_INVALID_ARGUMENT, EINVAL);
+  g_assert_false (gaio_move (path, other, (GaioCopyFlags) (1 << 20), NULL, NULL, &error));
+  file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_INVALID_ARGUMENT, EINVAL);
+  g_assert_false (gaio_remove (path, (GaioRemoveFlags) (1 << 20), NULL, NULL, &error));
+  file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_INVALID_ARGUMENT, EINVAL);
+  g_assert_false (gaio_save_bytes (path, bytes, (GaioDurability) 77, NULL, &error));
+  file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_INVALID_ARGUMENT, EINVAL);
+  g_assert_null (gaio_scan_directory (dir, (GaioScanFlags) (1 << 20), NULL, &error));
+  g_assert_nonnull (strstr (error->message, "flags 0x100000"));
+  file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_INVALID_ARGUMENT, EINVAL);
+
+  g_assert_cmpint (stat (path, &after), ==, 0);
+  g_assert_cmpint (after.st_size, ==, 100);
+  g_assert_false (g_file_test (other, G_FILE_TEST_EXISTS));
+  file_test_remove_dir (dir);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -530,5 +566,6 @@ main (int argc, char **argv)
   gaio_test_add_engine_matrix ("/bad-input/deep", test_deep);
   gaio_test_add_engine_matrix ("/bad-input/fork", test_fork);
   gaio_test_add_engine_matrix ("/bad-input/pipe", test_pipe);
+  gaio_test_add ("/bad-input/unknown-flags", test_unknown_flags);
   return g_test_run ();
 }
