@@ -33,16 +33,30 @@ def os_error(error, where=None):
     if where is not None and not isinstance(where, (str, tuple)):
         get_path = getattr(where, "get_path", None)
         where = get_path() if get_path is not None else None
+    reason = _reason_of(error.message, os.strerror(errnum))
     if isinstance(where, tuple):
         # As os.rename() has it.
-        result = OSError(errnum, os.strerror(errnum), where[0], None, where[1])
+        result = OSError(errnum, reason, where[0], None, where[1])
     elif where is not None:
-        result = OSError(errnum, os.strerror(errnum), where)
+        result = OSError(errnum, reason, where)
     else:
-        result = OSError(errnum, os.strerror(errnum))
-    # The library's own message knows more, for example how much of a write was written.
+        result = OSError(errnum, reason)
     result.__cause__ = error
     return result
+
+
+def _reason_of(message, reason):
+    """What a message of the library says besides the operation and the file.
+
+    It is `operation “file”, detail: reason (ERRNO)`, where the detail may be missing, and the
+    reason may be another than the system's for this errno.
+    """
+    start = message.rfind(f": {reason} (")
+    if start >= 0:
+        _, found, detail = message[:start].rpartition("”, ")
+        return f"{reason} ({detail})" if found else reason
+    _, found, rest = message.rpartition("”: ")
+    return rest.rpartition(" (")[0] or reason if found else reason
 
 
 class GLibOperation(Future):
