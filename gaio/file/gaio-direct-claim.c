@@ -23,12 +23,16 @@
  * callback does by a blocking call while the home thread waits so cannot wait for the same file
  * once more, since it may be waiting for what is below it on the stack: EDEADLK.
  *
+ * A copy between two files claims a part of the one that it writes to; of the other only when that
+ * one is not direct. So nobody holds two claims, and it may find the source longer than it is.
+ *
  * In a forked child nothing is claimed: those who would give it back are the parent's. */
 
 #include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <gaio/file/gaio-engine-private.h>
 #include <gaio/file/gaio-file-direct-private.h>
@@ -115,8 +119,16 @@ plan (GaioRequest *self, GaioDirectClaim *claim)
           claim->end = G_MAXOFFSET;
         }
       return true;
+    case GAIO_REQUEST_STATX:
+      /* The length is behind everything. */
+      claim->level = GAIO_CLAIM_READ;
+      claim->start = G_MAXOFFSET - 1;
+      claim->end = G_MAXOFFSET;
+      return (self->statx_mask & STATX_SIZE) != 0;
     case GAIO_REQUEST_COPY_RANGE:
-      /* Of the destination. */
+      claim->level = GAIO_CLAIM_READ;
+      if (direct != self->other->direct)
+        return true;
       claim->level = GAIO_CLAIM_SIZE;
       claim->start = self->other_offset & ~(goffset) (claim->alignment - 1);
       claim->end = G_MAXOFFSET;

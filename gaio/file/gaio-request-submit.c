@@ -457,7 +457,8 @@ gaio_request_copy_range (GaioRequest *self,
     return;
   self->other = g_object_ref (destination);
   self->other_offset = destination_offset;
-  if (destination->direct != NULL || self->claim != NULL)
+  /* Of two direct files the one that is written to claims. */
+  if (destination->direct != NULL)
     gaio_direct_arm (self, destination->direct);
   check_range (self, destination_offset, length);
   check_range (self, offset, length);

@@ -91,6 +91,9 @@ release_other (GaioRequest *self)
 {
   gaio_file_end_use (self->other);
   g_clear_object (&self->other);
+  /* It was the other one's; the next submission has nothing to do with that. */
+  if (self->file->direct == NULL)
+    g_clear_pointer (&self->claim, g_free);
 }
 
 /* What a failed sync(2) of a file that cannot be synced says, or one that did not run: nothing is

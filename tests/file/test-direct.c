@@ -873,7 +873,8 @@ test_strict (void)
   file_test_remove_dir (dir);
 }
 
-/* What changes the length, or the bytes, beside a block that is being changed, waits for it. */
+/* What changes or sees the length, or changes the bytes, beside a block that is being changed,
+ * waits for it. */
 static void
 test_others_wait (GaioTestLoop *loop)
 {
@@ -882,16 +883,22 @@ test_others_wait (GaioTestLoop *loop)
     TRUNCATE,
     PUNCH,
     COPY,
+    QUERY,
+    COPY_FROM,
     READ_AT_END,
     READ_OF_STALE, /* the same, when somebody else has made the file shorter */
     N
   };
   char *dir = make_dir ();
   g_autofree char *source_path = NULL;
+  g_autofree char *plain_path = NULL;
   GaioFile *source;
+  GaioFile *plain;
 
   if (dir == NULL)
     return;
+  plain_path = file_test_make_file (dir, "plain", 0);
+  plain = file_test_open (loop->context, plain_path, "r+");
   source_path = file_test_make_file (dir, "source", 50000);
   source = open_direct (loop->context, source_path, O_RDONLY);
   for (int i = 0; i < N; i++)
@@ -943,6 +950,12 @@ test_others_wait (GaioTestLoop *loop)
             model->size = offset + 20 + 30000;
           }
           break;
+        case QUERY:
+          gaio_request_statx (other, STATX_SIZE);
+          break;
+        case COPY_FROM:
+          gaio_request_copy_range (other, 0, plain, 0, 20000);
+          break;
         default:
           gaio_request_read (other, 0, 20000);
           break;
@@ -958,7 +971,9 @@ test_others_wait (GaioTestLoop *loop)
       gaio_test_turn_until (loop, &ended, 1);
       forget ();
       assert_ok (write);
-      if (i >= READ_AT_END)
+      if (i == QUERY)
+        g_assert_cmpuint (other->statx->stx_size, ==, model->size);
+      if (i >= COPY_FROM)
         g_assert_cmpuint (assert_ok (other), ==, model->size);
       else
         assert_ok (other);
@@ -966,6 +981,56 @@ test_others_wait (GaioTestLoop *loop)
       g_object_unref (file);
     }
   g_object_unref (source);
+  g_object_unref (plain);
+  file_test_remove_dir (dir);
+}
+
+/* A request that has copied to a direct file is no longer kept waiting by what that one does. */
+static void
+test_after_copy (GaioTestLoop *loop)
+{
+  char *dir = make_dir ();
+  g_autofree char *path = NULL;
+  g_autofree char *plain_path = NULL;
+  g_autoptr (GBytes) bytes = make_bytes (1000, 77, FALSE);
+  GaioFile *plain;
+  GaioFile *file;
+  GaioRequest *request;
+  GaioRequest *write;
+  int ended = 0;
+  int write_ended = 0;
+
+  if (dir == NULL)
+    return;
+  plain_path = file_test_make_file (dir, "plain", 0);
+  plain = file_test_open (loop->context, plain_path, "r+");
+  path = file_test_make_file (dir, "a", 10000);
+  file = open_direct (loop->context, path, O_RDWR);
+  request = new_request (plain, &ended);
+  write = new_request (file, &write_ended);
+  gaio_request_write (request, 0, bytes);
+  wait_one (loop, &ended);
+  assert_ok (request);
+  gaio_request_copy_range (request, 0, file, 0, 1000);
+  wait_one (loop, &ended);
+  g_assert_cmpuint (assert_ok (request), ==, 1000);
+
+  g_atomic_int_set (&stop_at, (int) (9500 & ~(get_alignment (file) - 1)));
+  gaio_request_write (write, 9500, bytes);
+  while (!g_atomic_int_get (&stopped))
+    gaio_test_turn (loop, FALSE);
+  gaio_request_write (request, 9500, bytes);
+  wait_one (loop, &ended);
+  g_assert_cmpuint (assert_ok (request), ==, 1000);
+  g_assert_cmpint (write_ended, ==, 0);
+  g_atomic_int_set (&go_on, 1);
+  wait_one (loop, &write_ended);
+  forget ();
+  assert_ok (write);
+  gaio_request_unref (write);
+  gaio_request_unref (request);
+  g_object_unref (file);
+  g_object_unref (plain);
   file_test_remove_dir (dir);
 }
 
@@ -1136,6 +1201,7 @@ main (int argc, char **argv)
   gaio_test_add ("/direct/not-readable", test_not_readable);
   gaio_test_add ("/direct/strict", test_strict);
   gaio_test_add_engine_matrix ("/direct/others-wait", test_others_wait);
+  gaio_test_add_engine_matrix ("/direct/after-copy", test_after_copy);
   gaio_test_add_engine_matrix ("/direct/cancel", test_cancel);
   gaio_test_add_engine_matrix ("/direct/blocking-at-home", test_blocking_at_home);
   gaio_test_add ("/direct/context-goes", test_context_goes);
