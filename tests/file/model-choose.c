@@ -132,7 +132,7 @@ has_request (Kind kind)
   return kind != QUERY && kind < READ_BATCH;
 }
 
-/* Which part of the file the operation needs. */
+/* Which part of the file the operation means. */
 static FileModelPart
 part_of (Run *self, Op *op)
 {
@@ -166,6 +166,28 @@ part_of (Run *self, Op *op)
   if (self->direct && op->length > 0 && end > (size & ~(gint64) (BLOCK_BYTES - 1)))
     end = MAX (end, size + 1);
   return (FileModelPart){ op->length > 0 ? MIN (begin, size) : begin, end, true };
+}
+
+static bool
+has_older_file (Run *self)
+{
+  for (int i = 0; i < MAX_IN_FLIGHT; i++)
+    if (self->ops[i].busy && self->ops[i].file != self->file)
+      return true;
+  return false;
+}
+
+/* Two direct files know nothing of each other: what one writes is lost when the other has just read
+ * the rest of that block to write it back. So while the file that was open before still has
+ * something to do, what changes the file has whole blocks to itself. */
+static void
+widen_part (FileModelPart *part)
+{
+  const gint64 block = BLOCK_BYTES;
+
+  part->begin &= ~(block - 1);
+  if (part->end < FOR_EVER)
+    part->end = (part->end + block - 1) & ~(block - 1);
 }
 
 /* It may have to come after one that is in flight, and then they may be in each other's way: all
@@ -211,6 +233,8 @@ run_choose_operation (Run *self, Op *op)
       op->target + op->length > FILE_MODEL_MAX_BYTES)
     return false;
   op->part = part_of (self, op);
+  if (self->direct && op->part.exclusive && has_older_file (self))
+    widen_part (&op->part);
   choose_before (self, op);
   if (!file_model_reserve (&self->model, &op->part, op->before ? &op->before->part : NULL))
     return false;
