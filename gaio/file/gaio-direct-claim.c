@@ -323,10 +323,11 @@ wait_polling (GaioRequest *self)
 static void
 wait_as_coroutine (GaioDirectClaim *claim)
 {
-  g_autoptr (GaioContext) held = gaio_coroutine_ref_context (claim->coroutine);
+  GaioContext *held = gaio_coroutine_ref_context (claim->coroutine);
 
   while (!has_begun (claim))
     gaio_coroutine_wait (claim->coroutine, GAIO_COROUTINE_KICKED);
+  g_clear_object (&held);
   g_clear_pointer (&claim->coroutine, gaio_coroutine_unref);
 }
 

@@ -172,14 +172,14 @@ open_blocking (GaioContext *context, Wish wish, GCancellable *cancellable, GErro
   g_autoptr (GaioFile) self = NULL;
   g_autoptr (GaioRequest) request = NULL;
 
-  if (wish.error == NULL && context == NULL)
+  if (wish.error == NULL && owned == NULL)
     wish.error = gaio_error_new_errno (EMFILE, "open", wish.path);
   if (wish.error != NULL)
     {
       g_propagate_error (error, wish.error);
       return NULL;
     }
-  self = gaio_file_new (context, wish.path);
+  self = gaio_file_new (owned, wish.path);
   request = gaio_request_new_blocking (self, cancellable);
   gaio_request_open (request, wish.flags, wish.permissions);
   if (!gaio_request_get_result (request, NULL, error))

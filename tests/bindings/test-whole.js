@@ -39,6 +39,8 @@ async function makeDir(dir, name) {
 
 async function makeLarge(dir) {
     await Gaio.save_bytes(`${dir}/large`, new Uint8Array(LARGE).fill(7));
+    // Else GJS collects it in slices, and drops the callbacks that come between two of them.
+    System.gc();
     return `${dir}/large`;
 }
 

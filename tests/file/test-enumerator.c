@@ -121,8 +121,8 @@ static char *
 make_dir (void)
 {
   char *dir = file_test_make_dir ();
-  g_autofree char *sub = twin_mkdir (dir, "sub");
-  g_autofree char *file = file_test_make_file (dir, "file", 5000);
+  g_autofree char *sub G_GNUC_UNUSED = twin_mkdir (dir, "sub");
+  g_autofree char *file G_GNUC_UNUSED = file_test_make_file (dir, "file", 5000);
   static const char *const links[] = { "to-file", "to-sub", "to-nothing", "to-itself" };
   static const char *const targets[] = { "file", "sub", "nothing", "to-itself" };
   g_autofree char *fifo = g_build_filename (dir, "fifo", NULL);

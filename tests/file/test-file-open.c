@@ -328,7 +328,7 @@ static void
 test_nofollow (GaioTestLoop *loop)
 {
   char *dir = file_test_make_dir ();
-  g_autofree char *path = file_test_make_file (dir, "a", 10);
+  g_autofree char *path G_GNUC_UNUSED = file_test_make_file (dir, "a", 10);
   g_autofree char *link = g_build_filename (dir, "link", NULL);
   g_autofree char *below = g_build_filename (dir, "here", "a", NULL);
   g_autofree char *here = g_build_filename (dir, "here", NULL);

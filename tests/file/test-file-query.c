@@ -218,8 +218,8 @@ test_as_gio (gboolean async)
                                        "to-file", "to-dir",  "to-nothing", "to-itself", "to-link" };
   Twin twin = { .async = async };
   char *dir = file_test_make_dir ();
-  g_autofree char *file = file_test_make_file (dir, "file", 5000);
-  g_autofree char *subdir = twin_mkdir (dir, "dir");
+  g_autofree char *file G_GNUC_UNUSED = file_test_make_file (dir, "file", 5000);
+  g_autofree char *subdir G_GNUC_UNUSED = twin_mkdir (dir, "dir");
   g_autofree char *fifo = g_build_filename (dir, "fifo", NULL);
 
   twin_touch (dir, ".hidden");

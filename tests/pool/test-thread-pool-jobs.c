@@ -338,7 +338,7 @@ odd_convert (GConverter *converter,
     case ODD_WAITS:
       if (self->n_steps == 1)
         gate_wait (self->gate);
-      /* fall through */
+      G_GNUC_FALLTHROUGH;
     case ODD_COPIES_SOME:
       *n_read = *n_written = MIN (in_size, 1);
       memcpy (out, in, *n_read);
