@@ -41,20 +41,23 @@
 #define COPY_RANGE_BYTES ((gsize) 64 * 1024 * 1024)
 #define COPY_BYTES ((gsize) 256 * 1024)
 
-/* Whether it may raise SIGXFSZ. */
-static bool
-may_exceed_limit (GaioRequest *self)
+/* The signal that it may raise in its own thread; 0: none. */
+static int
+get_signal (GaioRequest *self)
 {
   switch (self->kind)
     {
     case GAIO_REQUEST_WRITE:
+      if (!self->file->seekable)
+        return SIGPIPE;
+      G_GNUC_FALLTHROUGH;
     case GAIO_REQUEST_TRUNCATE:
     case GAIO_REQUEST_ALLOCATE:
-      return self->file->size_limited;
+      return self->file->size_limited ? SIGXFSZ : 0;
     case GAIO_REQUEST_COPY_RANGE:
-      return self->other->size_limited;
+      return self->other->size_limited ? SIGXFSZ : 0;
     default:
-      return false;
+      return 0;
     }
 }
 
@@ -324,7 +327,7 @@ gaio_engine_run_blocking (GaioRequest *self, int cancel_fd)
       self->result = -ECANCELED;
       return;
     }
-  gaio_signal_guard_begin (&guard, may_exceed_limit (self) ? SIGXFSZ : 0);
+  gaio_signal_guard_begin (&guard, get_signal (self));
   for (;;)
     {
       res = call (self, cancel_fd);

@@ -13,9 +13,10 @@
  * kernel's own workers (IOSQE_ASYNC), what is small does not, since a worker costs 10 us.
  *
  * What it does not do: ftruncate(2), which liburing 2.3 has no operation for; copy_file_range(2)
- * and locks, for which the kernel has none; and writes while
- * RLIMIT_FSIZE is in force, because XFS and btrfs run them in the submitting thread and the signal
- * SIGXFSZ would end the program. Both are refused here, and the threads do them.
+ * and locks, for which the kernel has none; and writes while RLIMIT_FSIZE is in force, because XFS
+ * and btrfs run them in the submitting thread and the signal SIGXFSZ would end the program. All
+ * these are refused here, and the threads do them. A write to a pipe asks for no SIGPIPE, which a
+ * kernel before 6.18 does not know of and refuses, so that the threads do it there.
  *
  * Only the home thread calls anything here. */
 
@@ -32,6 +33,10 @@
 
 /* A memory copy of this size takes as long as handing the work to a worker does. */
 #define INLINE_MAX_BYTES ((gsize) 256 * 1024)
+
+#ifndef RWF_NOSIGNAL
+#define RWF_NOSIGNAL 0x100 /* of <linux/fs.h> since 6.18 */
+#endif
 
 static void uring_complete (GaioRingOp *op, int res);
 
@@ -129,7 +134,7 @@ prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
                              offset);
       if (G_UNLIKELY (self->file->buffer_use != NULL && !is_of_many (self)))
         name_memory (self, sqe);
-      sqe->rw_flags = self->flags;
+      sqe->rw_flags = self->flags | (self->file->seekable ? 0 : RWF_NOSIGNAL);
       sqe->ioprio = self->ioprio;
       if (self->length - self->moved > INLINE_MAX_BYTES)
         sqe->flags |= IOSQE_ASYNC;

@@ -39,6 +39,7 @@
  *     a file, too long, a loop of links
  *   open: not permitted, a bad mode         /file-open/permission, /file-open/modes
  *   open: a pipe without a reader           /open-close/pipe
+ *   write to a pipe that nobody reads       /bad-input/broken-pipe
  *   a descriptor that is none               /file/for-fd
  *   truncate and sync of a pipe             /bad-input/pipe, /file/socket
  *   write what is open for reading          /request/kernel-errors
@@ -51,6 +52,7 @@
  *   a stream: two operations at once        /input-stream/pipe, /output-stream/pipe,
  *                                           /io-stream/close-pending */
 
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -516,6 +518,34 @@ test_pipe (GaioTestLoop *loop)
   close (fds[0]);
 }
 
+/* A pipe that nobody reads any more. The signal that goes with it would end the program. */
+static void
+test_broken_pipe (GaioTestLoop *loop)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("text", 4);
+  void (*before) (int) = signal (SIGPIPE, SIG_DFL);
+  GError *error = NULL;
+  g_autoptr (GAsyncResult) result = NULL;
+  sigset_t pending;
+  GaioFile *file;
+  Call call = { 0 };
+  int fds[2];
+
+  file_test_make_pipe (fds);
+  close (fds[0]);
+  file = file_test_adopt (loop->context, fds[1]);
+  gaio_file_write_bytes_async (file, 0, bytes, G_PRIORITY_DEFAULT, NULL, on_end, &call);
+  result = wait_for_end (&call, loop);
+  g_assert_cmpint (gaio_file_write_bytes_finish (file, result, &error), ==, -1);
+  file_test_assert_error (g_steal_pointer (&error), G_IO_ERROR_BROKEN_PIPE, EPIPE);
+  g_assert_cmpint (gaio_file_write_bytes (file, 0, bytes, NULL, &error), ==, -1);
+  file_test_assert_error (error, G_IO_ERROR_BROKEN_PIPE, EPIPE);
+  g_assert_cmpint (sigpending (&pending), ==, 0);
+  g_assert_false (sigismember (&pending, SIGPIPE));
+  g_object_unref (file);
+  signal (SIGPIPE, before);
+}
+
 /* Flags that there are not: of a later version, or of another function. */
 static void
 test_unknown_flags (void)
@@ -566,6 +596,7 @@ main (int argc, char **argv)
   gaio_test_add_engine_matrix ("/bad-input/deep", test_deep);
   gaio_test_add_engine_matrix ("/bad-input/fork", test_fork);
   gaio_test_add_engine_matrix ("/bad-input/pipe", test_pipe);
+  gaio_test_add_engine_matrix ("/bad-input/broken-pipe", test_broken_pipe);
   gaio_test_add ("/bad-input/unknown-flags", test_unknown_flags);
   return g_test_run ();
 }
