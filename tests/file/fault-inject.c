@@ -23,11 +23,11 @@
 static struct
 {
   atomic_bool armed;
-  const char *path;
+  const char *_Atomic path; /* a worker of the run before may still be closing something */
   atomic_int fd;
-  int at;
-  bool persistent;
-  int fault;
+  atomic_int at;
+  atomic_bool persistent;
+  atomic_int fault;
   atomic_int seen;
   atomic_int hits;
   atomic_bool in_ring;
