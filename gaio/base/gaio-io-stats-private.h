@@ -5,7 +5,6 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <time.h>
 
 #include <gio/gio.h>
 
@@ -44,15 +43,6 @@ static inline bool
 gaio_io_stats_is_sampled (guint64 nth)
 {
   return nth < 64 || (nth & 15) == 0;
-}
-
-static inline gint64
-gaio_io_stats_get_now_ns (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return now.tv_sec * G_GINT64_CONSTANT (1000000000) + now.tv_nsec;
 }
 
 /* Thread: the writer's. */

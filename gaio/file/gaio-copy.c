@@ -17,6 +17,7 @@
 
 #include <gaio/base/gaio-error.h>
 #include <gaio/file/gaio-copy-private.h>
+#include <gaio/file/gaio-file-call-private.h>
 
 G_DEFINE_FLAGS_TYPE (GaioCopyFlags,
                      gaio_copy_flags,
@@ -358,17 +359,14 @@ gaio_copy_async (const char *source,
                  gpointer user_data)
 {
   GaioCopy *self;
-  GTask *task;
 
   g_return_if_fail (source != NULL);
   g_return_if_fail (destination != NULL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  task = g_task_new (NULL, cancellable, callback, user_data);
-  g_task_set_source_tag (task, gaio_copy_async);
-  g_task_set_priority (task, io_priority);
   self = gaio_copy_new (source, destination, flags);
-  gaio_work_start (task, &copy_kind, self, self->source, progress);
+  gaio_work_start (GAIO_FILE_NEW_TASK (NULL, gaio_copy_async), &copy_kind, self, self->source,
+                   progress);
 }
 
 /**

@@ -25,8 +25,8 @@
 #include <sys/stat.h>
 
 #include <gaio/base/gaio-error-private.h>
+#include <gaio/file/gaio-file-call-private.h>
 #include <gaio/file/gaio-file-open.h>
-#include <gaio/file/gaio-file-task-private.h>
 #include <gaio/file/gaio-load.h>
 #include <gaio/file/gaio-memory-private.h>
 
@@ -438,9 +438,7 @@ gaio_load_bytes_async (const char *path,
   g_return_if_fail (path != NULL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  task = g_task_new (NULL, cancellable, callback, user_data);
-  g_task_set_source_tag (task, gaio_load_bytes_async);
-  g_task_set_priority (task, io_priority);
+  task = GAIO_FILE_NEW_TASK (NULL, gaio_load_bytes_async);
   g_task_set_check_cancellable (task, FALSE);
   context = gaio_context_ref_thread_default ();
   if (context == NULL)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <gaio/file/gaio-copy-private.h>
+#include <gaio/file/gaio-file-call-private.h>
 #include <gaio/file/gaio-move.h>
 
 /* The directory that a name is in, for fsync(); -1 with errno. */
@@ -225,17 +226,14 @@ gaio_move_async (const char *source,
                  gpointer user_data)
 {
   GaioCopy *self;
-  GTask *task;
 
   g_return_if_fail (source != NULL);
   g_return_if_fail (destination != NULL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  task = g_task_new (NULL, cancellable, callback, user_data);
-  g_task_set_source_tag (task, gaio_move_async);
-  g_task_set_priority (task, io_priority);
   self = gaio_copy_new (source, destination, flags);
-  gaio_work_start (task, &move_kind, self, self->source, progress);
+  gaio_work_start (GAIO_FILE_NEW_TASK (NULL, gaio_move_async), &move_kind, self, self->source,
+                   progress);
 }
 
 /**

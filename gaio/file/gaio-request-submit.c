@@ -24,6 +24,7 @@
 #include <gaio/base/gaio-block-private.h>
 #include <gaio/file/gaio-engine-private.h>
 #include <gaio/file/gaio-file-direct-private.h>
+#include <gaio/loop/gaio-clock.h>
 
 /* A buffer begins at a cache line, which makes the kernel's copy of 4 KiB faster by a sixth. It is
  * cut out of a larger piece, since posix_memalign() costs more than that gains. Large ones, and
@@ -43,7 +44,8 @@ count_begin (GaioRequest *self)
   guint64 nth = atomic_load_explicit (&stats->submitted, memory_order_relaxed);
 
   self->counted = true;
-  self->begun_ns = G_UNLIKELY (gaio_io_stats_is_sampled (nth)) ? gaio_io_stats_get_now_ns () : 0;
+  self->begun_ns =
+      G_UNLIKELY (gaio_io_stats_is_sampled (nth)) ? gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) : 0;
   gaio_io_stats_count (&stats->submitted, 1);
   gaio_io_stats_count (&self->file->engine->counters->io.submitted, 1);
 }

@@ -50,6 +50,7 @@
 #include <gaio/base/gaio-debug-private.h>
 #include <gaio/file/gaio-engine-private.h>
 #include <gaio/file/gaio-file-direct-private.h>
+#include <gaio/loop/gaio-clock.h>
 
 _Thread_local GaioContext *gaio_request_completing
     __attribute__ ((tls_model ("initial-exec")));
@@ -186,7 +187,7 @@ count_end (GaioRequest *self)
   add_end (self, of_context);
   if (G_UNLIKELY (self->begun_ns != 0))
     {
-      gint64 latency_ns = gaio_io_stats_get_now_ns () - self->begun_ns;
+      gint64 latency_ns = gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) - self->begun_ns;
 
       gaio_io_stats_add_latency (of_file, latency_ns);
       gaio_io_stats_add_latency (of_context, latency_ns);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <gaio/file/gaio-file-call-private.h>
 #include <gaio/file/gaio-replace-private.h>
 #include <gaio/file/gaio-save.h>
 #include <gaio/file/gaio-signal-guard-private.h>
@@ -324,20 +325,17 @@ gaio_save_bytes_async (const char *path,
                        gpointer user_data)
 {
   Save *self;
-  GTask *task;
 
   g_return_if_fail (path != NULL);
   g_return_if_fail (bytes != NULL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  task = g_task_new (NULL, cancellable, callback, user_data);
-  g_task_set_source_tag (task, gaio_save_bytes_async);
-  g_task_set_priority (task, io_priority);
   self = g_new (Save, 1);
   self->path = g_strdup (path);
   self->bytes = g_bytes_ref (bytes);
   self->durability = durability;
-  gaio_work_start (task, &save_kind, self, self->path, NULL);
+  gaio_work_start (GAIO_FILE_NEW_TASK (NULL, gaio_save_bytes_async), &save_kind, self, self->path,
+                   NULL);
 }
 
 /**

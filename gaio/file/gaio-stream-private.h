@@ -5,10 +5,10 @@
 
 #pragma once
 
+#include <gaio/file/gaio-file-call-private.h>
 #include <gaio/file/gaio-file-io.h>
 #include <gaio/file/gaio-file-query.h>
 #include <gaio/file/gaio-file-space.h>
-#include <gaio/file/gaio-file-task-private.h>
 
 /* A place in a file: one for each stream, and one for the two halves of an IO stream. */
 typedef struct
@@ -85,14 +85,11 @@ void gaio_stream_waiter_unref (GaioStreamWaiter *self);
 /* Thread: any, without a lock. Takes the reference. */
 void gaio_stream_waiter_wake (GaioStreamWaiter *self);
 
-/* The task of an operation of a stream. A macro, since g_task_set_source_tag() takes the name from
- * its argument. */
-#define gaio_stream_new_task(stream, tag)                                                          \
-  ({                                                                                               \
-    GTask *task_ = g_task_new (stream, cancellable, callback, user_data);                          \
-    g_task_set_source_tag (task_, tag);                                                            \
-    g_task_set_priority (task_, io_priority);                                                      \
-    /* What was done is reported, also when a cancel came after it. */                             \
-    g_task_set_check_cancellable (task_, FALSE);                                                   \
-    task_;                                                                                         \
+/* The task of an operation of a stream. What was done is reported, also when a cancel came after
+ * it. */
+#define gaio_stream_new_task(stream, tag) \
+  ({ \
+    GTask *stream_task_ = GAIO_FILE_NEW_TASK (stream, tag); \
+    g_task_set_check_cancellable (stream_task_, FALSE); \
+    stream_task_; \
   })

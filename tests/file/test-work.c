@@ -481,14 +481,14 @@ int
 main (int argc, char **argv)
 {
   gaio_test_init (&argc, &argv);
-  gaio_test_add ("/work/blocking", test_blocking);
-  gaio_test_add ("/work/async", test_async);
-  gaio_test_add ("/work/progress", test_progress);
-  gaio_test_add ("/work/many", test_many);
-  gaio_test_add ("/work/cancel", test_cancel);
-  gaio_test_add ("/work/cancel-race", test_cancel_race);
-  gaio_test_add ("/work/no-threads", test_no_threads);
-  gaio_test_add ("/work/other-home", test_other_home);
-  gaio_test_add ("/work/size-limit", test_size_limit);
+  gaio_test_add ("/file-work/blocking", test_blocking);
+  gaio_test_add ("/file-work/async", test_async);
+  gaio_test_add ("/file-work/progress", test_progress);
+  gaio_test_add ("/file-work/many", test_many);
+  gaio_test_add ("/file-work/cancel", test_cancel);
+  gaio_test_add ("/file-work/cancel-race", test_cancel_race);
+  gaio_test_add ("/file-work/no-threads", test_no_threads);
+  gaio_test_add ("/file-work/other-home", test_other_home);
+  gaio_test_add ("/file-work/size-limit", test_size_limit);
   return g_test_run ();
 }
