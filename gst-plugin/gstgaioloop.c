@@ -1,0 +1,111 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The I/O threads of all elements of the process.
+ *
+ * Sixty-four sinks need one thread and one ring, not sixty-four. But a ring has a few kernel
+ * workers only, and a handful of files on a disk that hangs would take them all; so the elements
+ * on one disk share a thread and those on another have another, and what a disk does to its own
+ * it does to nobody else. A disk is a device number: of a regular file that of its file system.
+ * What is no regular file is a disk of its own, since a pipe that nobody reads is no matter of
+ * other pipes. A name given by the user overrules all that.
+ *
+ * One lock guards the table and the counts. It is held while a thread is started, so that two do
+ * not start the same, and not while one is stopped. */
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "gstgaioloop.h"
+
+struct _GstGaioLoop
+{
+  char *key;
+  GaioIOThread *thread;
+  guint refs; /* under `loops_lock` */
+};
+
+static GMutex loops_lock;
+static GHashTable *loops; /* of GstGaioLoop by their keys; under `loops_lock`; NULL: none */
+
+static char *
+make_key (const char *name, int fd)
+{
+  struct stat st = { 0 };
+
+  if (name != NULL && *name != '\0')
+    return g_strconcat ("=", name, NULL);
+  /* It does not fail for a descriptor that is open. */
+  if (fstat (fd, &st) < 0 || S_ISREG (st.st_mode))
+    return g_strdup_printf ("%u:%u", major (st.st_dev), minor (st.st_dev));
+  return g_strdup_printf ("%u:%u:%" G_GUINT64_FORMAT,
+                          major (st.st_dev),
+                          minor (st.st_dev),
+                          (guint64) st.st_ino);
+}
+
+static GstGaioLoop *
+loop_new_locked (char *key, GError **error)
+{
+  g_autofree char *thread_name = g_strconcat ("gaio-", key[0] == '=' ? key + 1 : key, NULL);
+  GaioIOThread *thread = gaio_io_thread_new (thread_name, error);
+  GstGaioLoop *self;
+
+  if (thread == NULL)
+    {
+      g_free (key);
+      return NULL;
+    }
+  self = g_new0 (GstGaioLoop, 1);
+  self->key = key;
+  self->thread = thread;
+  if (loops == NULL)
+    loops = g_hash_table_new (g_str_hash, g_str_equal);
+  g_hash_table_insert (loops, self->key, self);
+  return self;
+}
+
+GstGaioLoop *
+gst_gaio_loop_acquire (const char *name, int fd, GError **error)
+{
+  char *key = make_key (name, fd);
+  GstGaioLoop *self;
+
+  g_mutex_lock (&loops_lock);
+  self = loops != NULL ? g_hash_table_lookup (loops, key) : NULL;
+  if (self != NULL)
+    g_free (key);
+  else
+    self = loop_new_locked (key, error);
+  if (self != NULL)
+    self->refs++;
+  g_mutex_unlock (&loops_lock);
+  return self;
+}
+
+void
+gst_gaio_loop_unref (GstGaioLoop *self)
+{
+  gboolean is_last;
+
+  g_mutex_lock (&loops_lock);
+  is_last = --self->refs == 0;
+  if (is_last)
+    g_hash_table_remove (loops, self->key);
+  if (is_last && g_hash_table_size (loops) == 0)
+    g_clear_pointer (&loops, g_hash_table_unref);
+  g_mutex_unlock (&loops_lock);
+  if (!is_last)
+    return;
+
+  /* Joins the thread, unless this is it. */
+  g_object_unref (self->thread);
+  g_free (self->key);
+  g_free (self);
+}
+
+GaioContext *
+gst_gaio_loop_get_context (GstGaioLoop *self)
+{
+  return gaio_io_thread_get_context (self->thread);
+}

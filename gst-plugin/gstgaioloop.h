@@ -1,0 +1,25 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* I/O threads that elements share. */
+
+#pragma once
+
+#include <gaio/gaio.h>
+
+G_BEGIN_DECLS
+
+typedef struct _GstGaioLoop GstGaioLoop;
+
+/* Thread: any. The I/O thread of this name; without a name (NULL or "") that of the disk which the
+ * open file `fd` is on. It is started for the first that asks, and ends with the last reference.
+ * NULL, with an error, when there is no thread to be had. */
+GstGaioLoop *gst_gaio_loop_acquire (const char *name, int fd, GError **error);
+
+/* Thread: any. After the last one, in any thread but the loop's own, the thread has ended. */
+void gst_gaio_loop_unref (GstGaioLoop *self);
+
+/* Thread: any. Belongs to the loop. */
+GaioContext *gst_gaio_loop_get_context (GstGaioLoop *self);
+
+G_END_DECLS
