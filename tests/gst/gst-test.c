@@ -93,15 +93,56 @@ gst_test_remove_dir (const char *dir)
   g_assert_cmpint (g_rmdir (dir), ==, 0);
 }
 
+GstElement *
+gst_test_parse (const char *format, ...)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+  GstElement *pipeline;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  pipeline = gst_parse_launch (text, &error);
+  g_assert_no_error (error);
+  return gst_object_ref_sink (pipeline);
+}
+
+void
+gst_test_run_to_eos (GstElement *pipeline)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+  g_autoptr (GstMessage) message = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_PLAYING),
+                   !=,
+                   GST_STATE_CHANGE_FAILURE);
+  message = gst_test_wait_message (bus, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
+    gst_message_parse_error (message, &error, NULL);
+  g_assert_no_error (error);
+  g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_NULL),
+                   ==,
+                   GST_STATE_CHANGE_SUCCESS);
+}
+
 GstTestSink *
 gst_test_sink_new (const char *path)
+{
+  return gst_test_sink_new_of ("gaiofilesink", path);
+}
+
+GstTestSink *
+gst_test_sink_new_of (const char *factory, const char *path)
 {
   GstTestSink *self = g_new0 (GstTestSink, 1);
   g_autoptr (GstPad) pad = NULL;
 
   self->dir = gst_test_make_dir ();
   self->path = path != NULL ? g_strdup (path) : g_build_filename (self->dir, "out", NULL);
-  self->sink = gst_element_factory_make ("gaiofilesink", NULL);
+  self->sink = gst_element_factory_make (factory, NULL);
   g_assert_nonnull (self->sink);
   gst_object_ref_sink (self->sink);
   g_object_set (self->sink, "location", self->path, NULL);

@@ -31,8 +31,18 @@ gboolean gst_test_need_plugin (const char *name);
 char *gst_test_make_dir (void);
 void gst_test_remove_dir (const char *dir);
 
+/* A pipeline as gst-launch-1.0 makes it from a line of text. */
+GstElement *gst_test_parse (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
+/* Runs it to its end and to NULL; its error fails the test. */
+void gst_test_run_to_eos (GstElement *pipeline);
+
 /* In NULL, with its location set: `path`, or NULL for a new file in `dir`. */
 GstTestSink *gst_test_sink_new (const char *path);
+
+/* The same with another element; of filesink all works but gst_test_sink_stat() and
+ * gst_test_sink_assert_error(). */
+GstTestSink *gst_test_sink_new_of (const char *factory, const char *path);
 void gst_test_sink_free (GstTestSink *self);
 
 /* To PLAYING, with stream-start, and a segment of `format` unless that is GST_FORMAT_UNDEFINED. */
