@@ -6,11 +6,15 @@
 #include <gst/gst.h>
 
 #include "gstgaiofilesink.h"
+#include "gstgaiofilesrc.h"
 
 static gboolean
 plugin_init (GstPlugin *plugin)
 {
-  return GST_ELEMENT_REGISTER (gaiofilesink, plugin);
+  gboolean ok = GST_ELEMENT_REGISTER (gaiofilesink, plugin);
+
+  ok = GST_ELEMENT_REGISTER (gaiofilesrc, plugin) && ok;
+  return ok;
 }
 
 GST_PLUGIN_DEFINE (GST_VERSION_MAJOR,
