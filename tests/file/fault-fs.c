@@ -5,18 +5,21 @@
  *
  * The name of a file says how: OPERATION-FAULT, such as write-5. The operations are open, read,
  * write, fsync, flush and truncate; a fault is an errno, or the number of one of those below. With
- * `once-` in front it happens once for each open, and with `direct-` before that the kernel keeps
- * nothing of the file in its cache. Files are there as soon as they are named, and what is in them
- * goes with the process. */
+ * `at-N-` in front the first N of these operations after each open go well; with `once-` before
+ * that it happens once for each open, and with `direct-` before that the kernel keeps nothing of
+ * the file in its cache. Any other name is that of a file that works. Files are there as soon as
+ * they are named, and what is in them goes with the process. */
 
 #define FUSE_USE_VERSION 31
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include <fuse.h>
 
@@ -33,7 +36,7 @@ typedef struct
 {
   char *data;
   size_t size;
-  bool spent; /* what was to happen once has happened */
+  int n_seen; /* of the operations that are to fail, since it was opened */
 } File;
 
 static GMutex lock;
@@ -62,20 +65,37 @@ is_direct (const char *path)
   return g_str_has_prefix (path, "/direct-");
 }
 
+/* Whether it is the turn of an operation on this file to fail. */
+static bool
+is_due (File *file, bool once, int first)
+{
+  int n;
+
+  g_mutex_lock (&lock);
+  n = file->n_seen++;
+  g_mutex_unlock (&lock);
+  return once ? n == first : n >= first;
+}
+
 /* What is to happen to the operation: an errno, 0, or in `size` how much of it there is to be. */
 static int
 fault_at (const char *path, const char *operation, size_t *size)
 {
   const char *name = path + (is_direct (path) ? strlen ("/direct-") : 1);
   bool once = g_str_has_prefix (name, "once-");
-  File *file = find (path);
+  char *end = NULL;
+  int first = 0;
   int fault;
 
   name += once ? strlen ("once-") : 0;
+  if (g_str_has_prefix (name, "at-"))
+    {
+      first = (int) strtol (name + strlen ("at-"), &end, 10);
+      name = *end == '-' ? end + 1 : end;
+    }
   if (!g_str_has_prefix (name, operation) || name[strlen (operation)] != '-' ||
-      (once && file->spent))
+      !is_due (find (path), once, first))
     return 0;
-  file->spent = true;
   fault = atoi (name + strlen (operation) + 1);
   if (fault == SLOW)
     g_usleep (SLOW_US);
@@ -99,15 +119,36 @@ fs_getattr (const char *path, struct stat *info, struct fuse_file_info *fi)
 }
 
 static int
+fs_truncate (const char *path, off_t length, struct fuse_file_info *fi)
+{
+  File *file = find (path);
+  size_t size = 0;
+  int err = fault_at (path, "truncate", &size);
+
+  if (err != 0)
+    return -err;
+  if ((size_t) length < file->size)
+    memset (file->data + length, 0, file->size - length);
+  file->size = length;
+  return 0;
+}
+
+static int
 fs_open (const char *path, struct fuse_file_info *fi)
 {
   size_t size = 0;
   int err = fault_at (path, "open", &size);
 
   if (err == 0)
-    find (path)->spent = false;
+    {
+      File *file = find (path);
+
+      g_mutex_lock (&lock);
+      file->n_seen = 0;
+      g_mutex_unlock (&lock);
+    }
   fi->direct_io = is_direct (path);
-  return -err;
+  return err == 0 && (fi->flags & O_TRUNC) != 0 ? fs_truncate (path, 0, fi) : -err;
 }
 
 static int
@@ -138,21 +179,6 @@ fs_write (
   memcpy (file->data + offset, buffer, size);
   file->size = MAX (file->size, (size_t) offset + size);
   return (int) size;
-}
-
-static int
-fs_truncate (const char *path, off_t length, struct fuse_file_info *fi)
-{
-  File *file = find (path);
-  size_t size = 0;
-  int err = fault_at (path, "truncate", &size);
-
-  if (err != 0)
-    return -err;
-  if ((size_t) length < file->size)
-    memset (file->data + length, 0, file->size - length);
-  file->size = length;
-  return 0;
 }
 
 static int
@@ -187,6 +213,8 @@ main (int argc, char **argv)
   char foreground[] = "-f";
   char *args[] = { argv[0], foreground, argv[1], NULL };
 
+  /* What it serves would wait for it when the test that started it is gone. */
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
   files = g_hash_table_new (g_str_hash, g_str_equal);
   return fuse_main (3, args, &operations, NULL);
 }

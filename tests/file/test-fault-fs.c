@@ -5,10 +5,7 @@
  * more: see fault-fs.c. Only the kernel stands between, so this is what a bad disk, or a server
  * that goes away, looks like. */
 
-#include <signal.h>
-#include <sys/mount.h>
-#include <sys/wait.h>
-
+#include "fault-server.h"
 #include "file-mount.h"
 #include "file-test.h"
 
@@ -19,76 +16,10 @@ static const int errnos[] = {
   EPIPE, ESTALE, ENXIO, EDQUOT, EINVAL, EOPNOTSUPP, ETIMEDOUT, EPROTO, EREMOTEIO,
 };
 
-/* As fault-fs.c has them. */
-#define SHORT (-1)
-#define ZERO (-2)
-#define SLOW (-3)
-
-typedef struct
-{
-  char *dir;
-  pid_t pid;
-  dev_t device; /* beneath it */
-} Server;
-
-static gboolean
-is_mounted (Server *server)
-{
-  struct stat info;
-
-  return stat (server->dir, &info) == 0 && info.st_dev != server->device;
-}
-
-/* NULL: the test is skipped. */
-static Server *
-server_start (void)
-{
-  g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "fault-fs", NULL);
-  Server *server = g_new0 (Server, 1);
-  struct stat info;
-
-  server->dir = file_test_make_dir ();
-  g_assert_cmpint (stat (server->dir, &info), ==, 0);
-  server->device = info.st_dev;
-  {
-    const char *argv[] = { program, server->dir, NULL };
-    g_autoptr (GError) error = NULL;
-
-    if (!g_spawn_async (NULL, (char **) argv, NULL,
-                        G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL,
-                        &server->pid, &error))
-      g_error ("%s", error->message);
-  }
-  while (!is_mounted (server))
-    {
-      if (waitpid (server->pid, NULL, WNOHANG) == server->pid)
-        {
-          g_test_skip ("FUSE cannot be mounted");
-          rmdir (server->dir);
-          g_free (server->dir);
-          g_free (server);
-          return NULL;
-        }
-      g_usleep (1000);
-    }
-  return server;
-}
-
-static void
-server_stop (Server *server)
-{
-  g_assert_cmpint (umount2 (server->dir, MNT_DETACH), ==, 0);
-  kill (server->pid, SIGKILL);
-  g_assert_cmpint (waitpid (server->pid, NULL, 0), ==, server->pid);
-  g_assert_cmpint (rmdir (server->dir), ==, 0);
-  g_free (server->dir);
-  g_free (server);
-}
-
 typedef struct
 {
   GaioTestLoop *loop;
-  Server *server;
+  FaultServer *server;
   GaioFile *file;
   GaioRequest *request;
   int ended;
@@ -246,20 +177,20 @@ check_got_over (Client *client, gboolean direct)
     }
 
   /* It goes on; but the ring makes an error of it when there is no page cache. */
-  g_assert_cmpint (client_open (client, direct, "once-write", SHORT), ==, 0);
+  g_assert_cmpint (client_open (client, direct, "once-write", FAULT_SHORT), ==, 0);
   if (write_some (client) == 0)
     check_content (client);
   else
     g_assert_cmpint (direct ? client->errnum : 0, ==, EIO);
   g_assert_cmpint (client_close (client), ==, 0);
 
-  g_assert_cmpint (client_open (client, direct, "write", ZERO), ==, 0);
+  g_assert_cmpint (client_open (client, direct, "write", FAULT_ZERO), ==, 0);
   g_assert_cmpint (write_some (client), ==, EIO);
   g_assert_cmpint (client_close (client), ==, 0);
 
   if (direct)
     {
-      g_assert_cmpint (client_open (client, direct, "once-read", SHORT), ==, 0);
+      g_assert_cmpint (client_open (client, direct, "once-read", FAULT_SHORT), ==, 0);
       g_assert_cmpint (write_some (client), ==, 0);
       check_content (client);
       g_assert_cmpint (client_close (client), ==, 0);
@@ -272,7 +203,7 @@ check_slow (Client *client, gboolean direct)
 {
   g_autoptr (GBytes) bytes = file_test_pattern_bytes (0, WRITE_BYTES);
 
-  g_assert_cmpint (client_open (client, direct, "write", SLOW), ==, 0);
+  g_assert_cmpint (client_open (client, direct, "write", FAULT_SLOW), ==, 0);
   client->ended = 0;
   gaio_request_write (client->request, 0, bytes);
   g_clear_pointer (&bytes, g_bytes_unref);
@@ -292,7 +223,7 @@ check_slow (Client *client, gboolean direct)
 static void
 test_faults (GaioTestLoop *loop)
 {
-  Client client = { .loop = loop, .server = server_start () };
+  Client client = { .loop = loop, .server = fault_server_new () };
 
   for (int direct = 0; client.server != NULL && direct < 2; direct++)
     {
@@ -303,30 +234,30 @@ test_faults (GaioTestLoop *loop)
       check_slow (&client, direct);
     }
   if (client.server != NULL)
-    server_stop (client.server);
+    fault_server_free (client.server);
 }
 
 /* The server dies with a write in flight. */
 static void
 test_gone (GaioTestLoop *loop)
 {
-  Client client = { .loop = loop, .server = server_start () };
+  Client client = { .loop = loop, .server = fault_server_new () };
   g_autoptr (GBytes) bytes = file_test_pattern_bytes (0, WRITE_BYTES);
 
   if (client.server == NULL)
     return;
-  g_assert_cmpint (client_open (&client, FALSE, "write", SLOW), ==, 0);
+  g_assert_cmpint (client_open (&client, FALSE, "write", FAULT_SLOW), ==, 0);
   gaio_request_write (client.request, 0, bytes);
   gaio_test_settle (loop);
   g_usleep (20000);
-  kill (client.server->pid, SIGKILL);
+  fault_server_kill (client.server);
   g_assert_cmpint (wait_for_end (&client), !=, 0);
   g_assert_true (client.errnum == ECONNABORTED || client.errnum == ENOTCONN);
   g_assert_cmpint (write_some (&client), ==, ENOTCONN);
   gaio_request_sync (client.request, FALSE);
   g_assert_cmpint (wait_for_end (&client), ==, ENOTCONN);
   g_assert_cmpint (client_close (&client), ==, ENOTCONN);
-  server_stop (client.server);
+  fault_server_free (client.server);
 }
 
 int
