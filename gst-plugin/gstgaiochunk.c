@@ -38,7 +38,7 @@ gst_gaio_chunk_pool_new (gsize capacity, guint max_idle)
 static void
 chunk_free (GstGaioChunk *chunk)
 {
-  g_free (chunk->data);
+  g_aligned_free (chunk->data);
   g_free (chunk);
 }
 
@@ -68,7 +68,7 @@ gst_gaio_chunk_new (GstGaioChunkPool *pool)
     {
       chunk = g_new0 (GstGaioChunk, 1);
       chunk->capacity = pool->capacity;
-      chunk->data = g_malloc (pool->capacity);
+      chunk->data = g_aligned_alloc (1, pool->capacity, GST_GAIO_CHUNK_ALIGNMENT);
     }
   g_atomic_int_inc (&pool->refs);
   chunk->pool = pool;

@@ -24,6 +24,10 @@ struct _GstGaioChunk
   gint refs; /* (atomic) */
 };
 
+/* Chunks begin at such an address, which direct I/O wants, and their capacities should be a
+ * multiple of it. */
+#define GST_GAIO_CHUNK_ALIGNMENT 4096
+
 /* Thread: any. All chunks of a pool have `capacity` bytes; at most `max_idle` unused ones are kept.
  * A chunk keeps its pool alive. */
 GstGaioChunkPool *gst_gaio_chunk_pool_new (gsize capacity, guint max_idle);

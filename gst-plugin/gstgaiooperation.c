@@ -57,14 +57,48 @@ gst_gaio_operation_join (GstGaioOperation *self, GstGaioOperation *next)
   return TRUE;
 }
 
-static G_DEFINE_QUARK (gaio-pool-is-limited, pool_is_limited)
-
-/* The configuration can be had as a copy only, which is too much for every buffer. So the pool
- * remembers what it was found to be; we do not keep the pool. */
-static bool
-pool_is_limited (GstBufferPool *pool)
+GstGaioOperation *
+gst_gaio_operation_split (GstGaioOperation *self, gsize size)
 {
-  enum { UNKNOWN, LIMITED, UNLIMITED } known;
+  GstGaioOperation *rest = gst_gaio_operation_new (self->kind, self->offset + size);
+
+  if (self->chunk != NULL)
+    {
+      rest->chunk = gst_gaio_chunk_ref (self->chunk);
+      rest->cost = self->cost - size;
+      self->cost = size;
+    }
+  else
+    {
+      if (!gst_memory_map (self->memory, &rest->map, GST_MAP_READ))
+        {
+          gst_gaio_operation_free (rest);
+          return NULL;
+        }
+      rest->memory = self->memory;
+      rest->buffer = gst_buffer_ref (self->buffer);
+      rest->cost = self->cost;
+      self->cost = 0;
+    }
+  rest->data = self->data + size;
+  rest->size = self->size - size;
+  rest->since_ns = self->since_ns;
+  self->size = size;
+  return rest;
+}
+
+static G_DEFINE_QUARK (gaio - pool - is - limited, pool_is_limited)
+
+    /* The configuration can be had as a copy only, which is too much for every buffer. So the pool
+     * remembers what it was found to be; we do not keep the pool. */
+    static bool pool_is_limited (GstBufferPool *pool)
+{
+  enum
+  {
+    UNKNOWN,
+    LIMITED,
+    UNLIMITED
+  } known;
 
   if (pool == NULL)
     return false;
@@ -82,28 +116,48 @@ pool_is_limited (GstBufferPool *pool)
   return known == LIMITED;
 }
 
+/* Whether the disk can take the memory as it is, at that place. */
+static bool
+is_aligned (GstBuffer *buffer, gsize size, guint64 offset, gsize alignment)
+{
+  GstMemory *memory = gst_buffer_peek_memory (buffer, 0);
+  GstMapInfo map;
+  bool aligned;
+
+  if (gst_buffer_n_memory (buffer) != 1 || ((offset | size) & (alignment - 1)) != 0 ||
+      !gst_memory_map (memory, &map, GST_MAP_READ))
+    return false;
+  aligned = ((guintptr) map.data & (alignment - 1)) == 0;
+  gst_memory_unmap (memory, &map);
+  return aligned;
+}
+
 gboolean
-gst_gaio_should_hold (GstBuffer *buffer, gsize size, gsize *cost)
+gst_gaio_should_hold (
+    GstBuffer *buffer, gsize size, guint64 offset, GstGaioHold hold, gsize alignment, gsize *cost)
 {
   guint n = gst_buffer_n_memory (buffer);
   gsize max_total = 0;
+  bool is_system = true;
 
-  if (size < GST_GAIO_HOLD_MIN_BYTES || pool_is_limited (buffer->pool))
+  if (hold == GST_GAIO_HOLD_COPY ||
+      (hold == GST_GAIO_HOLD_AUTO &&
+       (size < GST_GAIO_HOLD_MIN_BYTES || pool_is_limited (buffer->pool))))
     return FALSE;
   for (guint i = 0; i < n; i++)
     {
       GstMemory *memory = gst_buffer_peek_memory (buffer, i);
 
-      /* Other memory belongs to a device, which has little of it, and may be slow to read. */
-      if (!gst_memory_is_type (memory, GST_ALLOCATOR_SYSMEM))
-        return FALSE;
+      is_system = is_system && gst_memory_is_type (memory, GST_ALLOCATOR_SYSMEM);
       max_total += memory->maxsize;
     }
-  /* A small view of a large memory: the copy takes less of the window than the reference. */
-  if (max_total / 2 > size)
-    return FALSE;
   *cost = max_total;
-  return TRUE;
+  if (hold == GST_GAIO_HOLD_REF)
+    return TRUE;
+  /* Other memory belongs to a device, which has little of it, and may be slow to read. And of a
+   * small view of a large memory the copy takes less of the window than the reference. */
+  return is_system && max_total / 2 <= size &&
+         (alignment <= 1 || is_aligned (buffer, size, offset, alignment));
 }
 
 gboolean
@@ -139,24 +193,23 @@ gst_gaio_operations_hold (GQueue *operations, GstBuffer *buffer, guint64 offset,
 
 /* Copies bytes to the tail, and appends one operation for each chunk they touch. */
 static void
-copy_bytes (GQueue *operations,
-            GstGaioTail *tail,
-            const guint8 *data,
-            gsize size,
-            guint64 offset)
+copy_bytes (GQueue *operations, GstGaioTail *tail, const guint8 *data, gsize size, guint64 offset)
 {
   while (size > 0)
     {
       GstGaioOperation *operation;
       gsize n;
+      gsize gap = ((gsize) offset - tail->used) & (tail->alignment - 1);
 
-      if (tail->chunk != NULL && tail->used == tail->chunk->capacity)
+      if (tail->chunk != NULL && tail->used + gap >= tail->chunk->capacity)
         g_clear_pointer (&tail->chunk, gst_gaio_chunk_unref);
       if (tail->chunk == NULL)
         {
           tail->chunk = gst_gaio_chunk_new (tail->pool);
           tail->used = 0;
+          gap = (gsize) offset & (tail->alignment - 1);
         }
+      tail->used += gap;
 
       n = MIN (size, tail->chunk->capacity - tail->used);
       memcpy (tail->chunk->data + tail->used, data, n);
@@ -175,10 +228,7 @@ copy_bytes (GQueue *operations,
 }
 
 gboolean
-gst_gaio_operations_copy (GQueue *operations,
-                          GstGaioTail *tail,
-                          GstBuffer *buffer,
-                          guint64 offset)
+gst_gaio_operations_copy (GQueue *operations, GstGaioTail *tail, GstBuffer *buffer, guint64 offset)
 {
   guint n = gst_buffer_n_memory (buffer);
 

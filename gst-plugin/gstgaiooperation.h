@@ -16,16 +16,27 @@ typedef enum
   GST_GAIO_OPERATION_WRITE,
   GST_GAIO_OPERATION_TRUNCATE,
   GST_GAIO_OPERATION_SYNC,
+  GST_GAIO_OPERATION_FINISH, /* what is done at the end of the stream */
+  GST_GAIO_OPERATION_CLOSE,
 } GstGaioOperationKind;
 
-/* Memory for one place in the file, a truncation, or a sync. */
+/* Whether buffers are held by reference until they are written, or copied. */
+typedef enum
+{
+  GST_GAIO_HOLD_AUTO, /* as is cheaper, and so that upstream has its buffers back in time */
+  GST_GAIO_HOLD_REF,
+  GST_GAIO_HOLD_COPY,
+} GstGaioHold;
+
+/* Memory for one place in the file, or one of the others. */
 typedef struct
 {
   GList link;
   GstGaioOperationKind kind;
   guint64 offset; /* the new length, of a truncation */
   gsize size;
-  gsize cost; /* what it holds of the window */
+  gsize cost;      /* what it holds of the window */
+  gint64 since_ns; /* when it, or what it was joined to, came into the queue */
   const guint8 *data;
 
   /* What `data` is part of: a chunk, or a mapped memory of a buffer. */
@@ -41,6 +52,7 @@ typedef struct
   GstGaioChunkPool *pool;
   GstGaioChunk *chunk; /* NULL before the first copy */
   gsize used;
+  gsize alignment; /* what has an offset of so many bytes has such an address; a power of two */
 } GstGaioTail;
 
 /* From this size on a buffer is held rather than copied. A reference is cheaper than a copy there:
@@ -57,8 +69,14 @@ void gst_gaio_operations_free (GQueue *operations);
  * `self` and freed. */
 gboolean gst_gaio_operation_join (GstGaioOperation *self, GstGaioOperation *next);
 
-/* Whether to hold the buffer and not copy it, and what it then costs. */
-gboolean gst_gaio_should_hold (GstBuffer *buffer, gsize size, gsize *cost);
+/* Cuts it in two; the second part, which is returned, begins `size` bytes later, and a held one
+ * takes the cost with it. NULL when its memory cannot be mapped once more. */
+GstGaioOperation *gst_gaio_operation_split (GstGaioOperation *self, gsize size);
+
+/* Whether to hold the buffer and not copy it, and what it then costs. With an `alignment` above 1
+ * only what can go to the disk as it is. */
+gboolean gst_gaio_should_hold (
+    GstBuffer *buffer, gsize size, guint64 offset, GstGaioHold hold, gsize alignment, gsize *cost);
 
 /* Fill an empty queue with what holds the buffer, or with copies of it. FALSE when it cannot be
  * read: then the queue is empty again. */

@@ -3,18 +3,14 @@
 
 /* The window between a streaming thread and a file.
  *
- *   streaming thread                       I/O thread (home of the file's context)
- *   ----------------                       ---------------------------------------
+ *   streaming thread                       the loop's thread (home of the file's context)
+ *   ----------------                       ----------------------------------------------
  *   push: wait for room, take credit
  *         hold or copy, queue            > pump: take from the head what is contiguous, submit
  *         wake the pump if it sleeps       done: release the memory, give the credit back,
  *                                                pump again
  *
- * The queue is in push order and one request is in flight, so writes take effect in push order:
- * overlapping ones land as they were pushed, and a growing file has no holes if the process is
- * killed. What piled up during a write goes out in the next one, so a slow disk gets large writes
- * without anybody tuning them. Truncations and syncs stand in the same queue, which makes them
- * barriers.
+ * This file is the left side; the right one is in gstgaiowriter.c.
  *
  * A big buffer is held by reference; a small one is copied, which is cheaper than a reference, a
  * mapping and an element of an I/O vector. So is one that comes from a pool of limited size: a
@@ -24,290 +20,66 @@
  * unused parts of at most two chunks, and the few idle ones of the chunk pool.
  *
  * The streaming thread makes no system call on a file. It waits in two places, for room and for
- * the end of everything, and gst_gaio_window_interrupt() gets it out of both.
+ * the end of everything, and gst_gaio_window_interrupt() gets it out of both; and for less than a
+ * millisecond in a third, for what it makes to be still in the cache when it is written.
  *
- * The window does not know of GStreamer's states, events and messages; the sink does. */
+ * A window that cannot be drained in time is abandoned: the sink goes its way, and what the kernel
+ * still reads from, the file and the loop stay until it has let go. Nothing of the sink is kept.
+ *
+ * The window does not know of GStreamer's states, events and messages; the sink does.
+ *
+ * Lock order: the window's lock is the innermost. */
 
-#include <limits.h>
-#include <stdbool.h>
 #include <string.h>
 
-#include "gstgaiowindow.h"
+#include "gstgaiowindow-private.h"
 
-/* What one write joins. Long enough that the way through two threads disappears beside the copy
- * in the kernel, short enough that memory comes back soon. */
-#define MAX_WRITE_BYTES (1024 * 1024)
+/* As much as one write joins: more pieces in a write cost more than a longer copy saves. */
+#define MAX_CHUNK_BYTES (1024 * 1024)
+#define MIN_CHUNK_BYTES GST_GAIO_CHUNK_ALIGNMENT
+#define MAX_IDLE_CHUNKS 4
 
-/* A fast stream gathers what comes in so much time, though that is more than it was told to: at
- * 1 GiB/s a write for every 64 KiB costs more than the copy it makes. */
-#define GATHER_NS (10 * G_GINT64_CONSTANT (1000000))
+/* A source that makes data faster than any disk would fill the window with memory that no cache
+ * holds any more when it is written, which costs half as much again as the write. So one that comes
+ * straight back is held up at this level, for a moment; not one that has a clock to follow, and not
+ * while a write takes long: then it is the window's turn. */
+#define PACE_BYTES (4 * 1024 * 1024)
+#define PACE_WAIT_NS (500 * G_GINT64_CONSTANT (1000))
+#define PACE_WRITE_NS (5 * G_GINT64_CONSTANT (1000000))
+#define PACE_GAP_NS (200 * G_GINT64_CONSTANT (1000))
 
-#define MAX_CHUNK_BYTES (256 * 1024)
-#define MIN_CHUNK_BYTES (4 * 1024)
-#define MAX_IDLE_CHUNKS 16
-
-/* Bytes that are too few to be worth a write wait no longer than this for more to come. */
-#define MAX_AGE_NS (500 * G_GINT64_CONSTANT (1000000))
-
-struct _GstGaioWindow
+static gint64
+get_now (void)
 {
-  /* immutable */
-  gsize threshold;
-  GstGaioWindowFailedFunc failed_func;
-  gpointer user_data;
-  GaioBottomHalf *pump_bh;
-  GaioTimer *timer;
-  GaioRequest *request;
-
-  /* streaming thread */
-  GstGaioTail tail; /* where small buffers go */
-
-  /* I/O thread: the request in flight */
-  GstGaioOperationKind kind;
-  guint64 offset;
-  gsize size;
-  gsize cost;
-  GPtrArray *batch; /* (element-type GBytes) */
-
-  GMutex lock;
-  GCond cond;
-
-  /* under lock */
-  guint64 max_bytes;
-  GQueue queue;         /* of GstGaioOperation */
-  gsize queued;         /* bytes in it */
-  gint64 oldest_ns;     /* when its head came there */
-  gsize gather;         /* an idle writer begins at so many bytes; threshold at least */
-  gint64 taken_ns;      /* the last time that something was taken from the queue, and */
-  guint64 taken_at;     /* what had been accepted by then */
-  bool busy;            /* a request is in flight: its end pumps */
-  bool kicked;          /* the bottom half is scheduled: it pumps */
-  bool timed;           /* the timer is armed: it pumps */
-  bool hurry;           /* write even little, until the queue is empty */
-  guint interrupts;     /* of GstGaioInterrupt */
-  bool failed;
-  guint n_draining;
-  bool waiting;         /* somebody waits for room, and */
-  guint64 wake_level;   /* is to be woken when no more than this is held */
-  GstGaioWindowStats stats;
-};
-
-/* The writer: all in the I/O thread, but for kick_locked(). */
-
-static void
-kick_locked (GstGaioWindow *self)
-{
-  if (self->busy || self->kicked || self->failed)
-    return;
-  self->kicked = true;
-  gaio_bottom_half_schedule (self->pump_bh);
+  return gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC);
 }
 
 static bool
-wants_write_locked (GstGaioWindow *self)
+is_late_locked (GstGaioWindow *self)
 {
-  return self->queue.length > 0 && (self->hurry || self->queued >= self->gather);
+  gint64 oldest;
+
+  if (self->max_time_ns == 0)
+    return false;
+  oldest = gst_gaio_writer_get_oldest_locked (self);
+  return oldest != G_MAXINT64 && (guint64) MAX (get_now () - oldest, 0) > self->max_time_ns;
 }
-
-/* Sees to it that what is queued will be written. */
-static void
-arrange_locked (GstGaioWindow *self)
-{
-  if (wants_write_locked (self))
-    {
-      kick_locked (self);
-    }
-  else if (self->queue.length > 0 && !self->busy && !self->kicked && !self->timed)
-    {
-      self->timed = true;
-      gaio_timer_arm_ns (self->timer, self->oldest_ns + MAX_AGE_NS);
-    }
-}
-
-/* Sets `gather` by the speed of the stream since the last time. */
-static void
-measure_locked (GstGaioWindow *self, gint64 now_ns)
-{
-  double n_bytes = self->stats.accepted - self->taken_at;
-  double gathered = n_bytes * GATHER_NS / MAX (now_ns - self->taken_ns, 1);
-
-  self->gather = MAX (self->threshold, (gsize) MIN (gathered, MAX_WRITE_BYTES));
-  self->taken_ns = now_ns;
-  self->taken_at = self->stats.accepted;
-}
-
-/* Moves the head of the queue, and what continues it in the file, to `batch`. */
-static void
-take_locked (GstGaioWindow *self, GQueue *batch)
-{
-  GstGaioOperation *operation = g_queue_peek_head (&self->queue);
-  gint64 now_ns = gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC);
-
-  measure_locked (self, now_ns);
-  self->kind = operation->kind;
-  self->offset = operation->offset;
-  self->size = 0;
-  self->cost = 0;
-  do
-    {
-      g_queue_unlink (&self->queue, &operation->link);
-      g_queue_push_tail_link (batch, &operation->link);
-      self->queued -= operation->size;
-      self->size += operation->size;
-      self->cost += operation->cost;
-      operation = g_queue_peek_head (&self->queue);
-    }
-  while (operation != NULL && self->kind == GST_GAIO_OPERATION_WRITE &&
-         operation->kind == GST_GAIO_OPERATION_WRITE &&
-         operation->offset == self->offset + self->size &&
-         self->size + operation->size <= MAX_WRITE_BYTES && batch->length < IOV_MAX);
-
-  if (self->queue.length == 0)
-    self->hurry = false;
-  else
-    self->oldest_ns = now_ns;
-}
-
-static void
-submit (GstGaioWindow *self, GQueue *batch)
-{
-  switch (self->kind)
-    {
-    case GST_GAIO_OPERATION_WRITE:
-      for (GList *link = g_queue_pop_head_link (batch); link != NULL;
-           link = g_queue_pop_head_link (batch))
-        {
-          GstGaioOperation *operation = link->data;
-
-          g_ptr_array_add (self->batch,
-                           g_bytes_new_with_free_func (operation->data,
-                                                       operation->size,
-                                                       (GDestroyNotify) gst_gaio_operation_free,
-                                                       operation));
-        }
-      gaio_request_writev (self->request,
-                           (goffset) self->offset,
-                           (GBytes *const *) self->batch->pdata,
-                           self->batch->len);
-      break;
-
-    case GST_GAIO_OPERATION_TRUNCATE:
-      gaio_request_truncate (self->request, (goffset) self->offset);
-      break;
-
-    case GST_GAIO_OPERATION_SYNC:
-      gaio_request_sync (self->request, TRUE);
-      break;
-    }
-  gst_gaio_operations_free (batch);
-}
-
-static void
-pump (gpointer user_data)
-{
-  GstGaioWindow *self = user_data;
-  GQueue batch = G_QUEUE_INIT;
-
-  g_mutex_lock (&self->lock);
-  self->kicked = false;
-  if (self->busy || self->failed || !wants_write_locked (self))
-    {
-      arrange_locked (self);
-      g_mutex_unlock (&self->lock);
-      return;
-    }
-  take_locked (self, &batch);
-  self->busy = true;
-  g_mutex_unlock (&self->lock);
-
-  submit (self, &batch);
-}
-
-static void
-timer_fired (gpointer user_data)
-{
-  GstGaioWindow *self = user_data;
-
-  g_mutex_lock (&self->lock);
-  self->timed = false;
-  /* The timer was armed for bytes that may be gone meanwhile: those here now may be younger. */
-  if (self->queue.length > 0 &&
-      gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC) - self->oldest_ns >= MAX_AGE_NS)
-    self->hurry = true;
-  g_mutex_unlock (&self->lock);
-
-  pump (self);
-}
-
-static void
-fail (GstGaioWindow *self, gsize n_written, const GError *error)
-{
-  GQueue dropped = G_QUEUE_INIT;
-
-  /* First the report and then the flag: who learns of a failure from a return value must not be
-   * able to report it as one of its own before we do. */
-  self->failed_func (self->kind, self->offset + n_written, error, self->user_data);
-
-  g_mutex_lock (&self->lock);
-  dropped = self->queue;
-  g_queue_init (&self->queue);
-  self->queued = 0;
-  self->busy = false;
-  self->failed = true;
-  self->stats.written += n_written;
-  self->stats.lost += self->stats.level - n_written;
-  self->stats.level = 0;
-  self->stats.held = 0;
-  g_cond_broadcast (&self->cond);
-  g_mutex_unlock (&self->lock);
-
-  gst_gaio_operations_free (&dropped);
-}
-
-static void
-request_done (GaioRequest *request, gpointer user_data)
-{
-  GstGaioWindow *self = user_data;
-  g_autoptr (GError) error = NULL;
-  gsize n_written = 0;
-  gboolean ok = gaio_request_get_result (request, &n_written, &error);
-
-  /* The memory goes back before its credit does: the bound is on memory. */
-  g_ptr_array_set_size (self->batch, 0);
-  if (!ok)
-    {
-      fail (self, self->kind == GST_GAIO_OPERATION_WRITE ? n_written : 0, error);
-      return;
-    }
-
-  g_mutex_lock (&self->lock);
-  self->busy = false;
-  self->stats.written += self->size;
-  self->stats.level -= self->size;
-  self->stats.held -= self->cost;
-  self->stats.writes += self->kind == GST_GAIO_OPERATION_WRITE;
-  self->stats.syncs += self->kind == GST_GAIO_OPERATION_SYNC;
-  if ((self->waiting && self->stats.held <= self->wake_level) ||
-      (self->n_draining > 0 && self->queue.length == 0))
-    g_cond_broadcast (&self->cond);
-  g_mutex_unlock (&self->lock);
-
-  pump (self);
-}
-
-/* The streaming thread. */
 
 static bool
 has_room_locked (GstGaioWindow *self, gsize cost)
 {
   /* A buffer larger than the window goes through alone. */
   return self->stats.held == 0 ||
-         (self->stats.held < self->max_bytes && cost <= self->max_bytes - self->stats.held);
+         (self->stats.held < self->max_bytes && cost <= self->max_bytes - self->stats.held &&
+          !is_late_locked (self));
 }
 
 static void
-add_credit_locked (GstGaioWindow *self, gsize size, gsize cost)
+add_credit_locked (GstGaioWindow *self, guint64 offset, gsize size, gsize cost)
 {
+  self->sequential = self->sequential && offset == self->end;
+  self->end = offset + size;
+  self->unfinished = true;
   self->stats.accepted += size;
   self->stats.level += size;
   self->stats.level_peak = MAX (self->stats.level_peak, self->stats.level);
@@ -315,51 +87,93 @@ add_credit_locked (GstGaioWindow *self, gsize size, gsize cost)
   self->stats.held_peak = MAX (self->stats.held_peak, self->stats.held);
 }
 
+static gint64
+get_write_start_locked (GstGaioWindow *self)
+{
+  gint64 started_ns = G_MAXINT64;
+
+  for (guint i = 0; i < self->config.max_in_flight; i++)
+    if (self->slots[i].busy)
+      started_ns = MIN (started_ns, self->slots[i].started_ns);
+  return started_ns;
+}
+
+/* Holds up a source that is faster than the disk. */
+static void
+pace_locked (GstGaioWindow *self)
+{
+  gint64 now_ns;
+
+  if (self->stats.held <= PACE_BYTES || self->failed || self->interrupts != 0)
+    return;
+  now_ns = get_now ();
+  if (now_ns - self->pushed_ns > PACE_GAP_NS ||
+      (self->n_busy > 0 && now_ns - get_write_start_locked (self) > PACE_WRITE_NS))
+    return;
+  self->wake_level = PACE_BYTES - PACE_BYTES / 4;
+  self->waiting = true;
+  g_cond_wait_until (&self->cond, &self->lock, (now_ns + PACE_WAIT_NS) / 1000);
+  self->waiting = false;
+}
+
+static void
+hurry_locked (GstGaioWindow *self)
+{
+  if (self->queue.length == 0)
+    return;
+  self->hurry = true;
+  gst_gaio_writer_kick_locked (self);
+}
+
 /* Waits until the window has room, and takes it. */
 static GstGaioWindowResult
-take_credit_locked (GstGaioWindow *self, gsize size, gsize cost)
+take_credit_locked (GstGaioWindow *self, guint64 offset, gsize size, gsize cost, gboolean may_wait)
 {
   GstGaioWindowResult result = GST_GAIO_WINDOW_OK;
-  gint64 since_us = 0;
+  gint64 since_ns = 0;
 
+  if (may_wait)
+    pace_locked (self);
   while (!self->failed && !has_room_locked (self, cost))
     {
-      if (self->interrupts != 0)
+      if (!may_wait || self->interrupts != 0)
         {
-          result = GST_GAIO_WINDOW_INTERRUPTED;
+          hurry_locked (self);
+          result = may_wait ? GST_GAIO_WINDOW_INTERRUPTED : GST_GAIO_WINDOW_FULL;
           break;
         }
-      if (since_us == 0)
+      if (since_ns == 0)
         {
-          since_us = g_get_monotonic_time ();
+          since_ns = get_now ();
           self->stats.waits++;
         }
       /* Not at the first byte of room: when the source is the faster side this thread would wake
        * up for every write, to push a buffer or two. */
       self->wake_level = self->max_bytes - self->max_bytes / 8;
-      self->wake_level = MIN (self->wake_level,
-                              cost < self->max_bytes ? self->max_bytes - cost : 0);
+      self->wake_level =
+          MIN (self->wake_level, cost < self->max_bytes ? self->max_bytes - cost : 0);
+      if (self->max_time_ns != 0)
+        self->wake_level = G_MAXUINT64;
       self->waiting = true;
       self->hurry = true;
-      kick_locked (self);
+      gst_gaio_writer_kick_locked (self);
       g_cond_wait (&self->cond, &self->lock);
       self->waiting = false;
     }
 
-  if (since_us != 0)
-    self->stats.waited_ns += (guint64) (g_get_monotonic_time () - since_us) * 1000;
+  if (since_ns != 0)
+    self->stats.waited_ns += (guint64) (get_now () - since_ns);
   if (self->failed)
     return GST_GAIO_WINDOW_FAILED;
   if (result == GST_GAIO_WINDOW_OK)
-    add_credit_locked (self, size, cost);
+    add_credit_locked (self, offset, size, cost);
   return result;
 }
 
 static void
 queue_locked (GstGaioWindow *self, GstGaioOperation *operation)
 {
-  if (self->queue.length == 0)
-    self->oldest_ns = gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC);
+  operation->since_ns = get_now ();
   g_queue_push_tail_link (&self->queue, &operation->link);
   self->queued += operation->size;
 }
@@ -386,7 +200,7 @@ publish (GstGaioWindow *self, GQueue *operations)
           else
             queue_locked (self, operation);
         }
-      arrange_locked (self);
+      gst_gaio_writer_arrange_locked (self);
       result = GST_GAIO_WINDOW_OK;
     }
   g_mutex_unlock (&self->lock);
@@ -396,7 +210,12 @@ publish (GstGaioWindow *self, GQueue *operations)
 }
 
 static GstGaioWindowResult
-push_held (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size, gsize cost)
+push_held (GstGaioWindow *self,
+           GstBuffer *buffer,
+           guint64 offset,
+           gsize size,
+           gsize cost,
+           gboolean may_wait)
 {
   GQueue operations = G_QUEUE_INIT;
   GstGaioWindowResult result;
@@ -404,7 +223,9 @@ push_held (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size, g
   if (!gst_gaio_operations_hold (&operations, buffer, offset, cost))
     return GST_GAIO_WINDOW_UNREADABLE;
   g_mutex_lock (&self->lock);
-  result = take_credit_locked (self, size, cost);
+  result = take_credit_locked (self, offset, size, cost, may_wait);
+  if (result == GST_GAIO_WINDOW_OK)
+    self->stats.held_buffers++;
   g_mutex_unlock (&self->lock);
   if (result == GST_GAIO_WINDOW_OK)
     return publish (self, &operations);
@@ -429,7 +250,8 @@ push_joined (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size)
   last = g_queue_peek_tail (&self->queue);
   if (last != NULL && last->chunk == self->tail.chunk &&
       last->data + last->size == self->tail.chunk->data + self->tail.used &&
-      last->offset + last->size == offset && has_room_locked (self, size))
+      last->offset + last->size == offset && self->stats.held <= PACE_BYTES &&
+      has_room_locked (self, size))
     {
       GstMemory *memory = gst_buffer_peek_memory (buffer, 0);
       GstMapInfo map;
@@ -442,9 +264,10 @@ push_joined (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size)
           last->size += size;
           last->cost += size;
           self->queued += size;
+          self->stats.copies++;
           self->stats.copied += size;
-          add_credit_locked (self, size, size);
-          arrange_locked (self);
+          add_credit_locked (self, offset, size, size);
+          gst_gaio_writer_arrange_locked (self);
           joined = true;
         }
     }
@@ -453,14 +276,14 @@ push_joined (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size)
 }
 
 static GstGaioWindowResult
-push_copied (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size)
+push_copied (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size, gboolean may_wait)
 {
   GQueue operations = G_QUEUE_INIT;
   GstGaioWindowResult result;
 
   /* The credit goes first here: a copy takes memory. */
   g_mutex_lock (&self->lock);
-  result = take_credit_locked (self, size, size);
+  result = take_credit_locked (self, offset, size, size, may_wait);
   g_mutex_unlock (&self->lock);
   if (result != GST_GAIO_WINDOW_OK)
     return result;
@@ -468,6 +291,7 @@ push_copied (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size)
   if (gst_gaio_operations_copy (&operations, &self->tail, buffer, offset))
     {
       g_mutex_lock (&self->lock);
+      self->stats.copies++;
       self->stats.copied += size;
       g_mutex_unlock (&self->lock);
       return publish (self, &operations);
@@ -476,6 +300,7 @@ push_copied (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size)
   g_mutex_lock (&self->lock);
   if (!self->failed)
     {
+      self->end = offset;
       self->stats.accepted -= size;
       self->stats.level -= size;
       self->stats.held -= size;
@@ -485,18 +310,47 @@ push_copied (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size)
 }
 
 GstGaioWindowResult
-gst_gaio_window_push (GstGaioWindow *self, GstBuffer *buffer, guint64 offset)
+gst_gaio_window_push (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gboolean may_wait)
 {
   gsize size = gst_buffer_get_size (buffer);
+  GstGaioWindowResult result;
+  gint64 begun_ns;
+  guint64 waited_ns; /* only this thread changes what it is taken from */
   gsize cost;
 
   if (size == 0)
     return GST_GAIO_WINDOW_OK;
-  if (gst_gaio_should_hold (buffer, size, &cost))
-    return push_held (self, buffer, offset, size, cost);
-  if (size < GST_GAIO_HOLD_MIN_BYTES && push_joined (self, buffer, offset, size))
+  if (self->config.hold != GST_GAIO_HOLD_REF && size < GST_GAIO_HOLD_MIN_BYTES &&
+      push_joined (self, buffer, offset, size))
     return GST_GAIO_WINDOW_OK;
-  return push_copied (self, buffer, offset, size);
+
+  begun_ns = get_now ();
+  waited_ns = self->stats.waited_ns;
+  if (gst_gaio_should_hold (buffer, size, offset, self->config.hold, self->alignment, &cost))
+    result = push_held (self, buffer, offset, size, cost, may_wait);
+  else
+    result = push_copied (self, buffer, offset, size, may_wait);
+
+  g_mutex_lock (&self->lock);
+  waited_ns = self->stats.waited_ns - waited_ns;
+  self->pushed_ns = get_now ();
+  self->stats.render_ns_max =
+      MAX (self->stats.render_ns_max, (guint64) (self->pushed_ns - begun_ns) - waited_ns);
+  g_mutex_unlock (&self->lock);
+  return result;
+}
+
+gboolean
+gst_gaio_window_has_room (GstGaioWindow *self, gsize size)
+{
+  gboolean has_room;
+
+  g_mutex_lock (&self->lock);
+  has_room = has_room_locked (self, size);
+  if (!has_room)
+    hurry_locked (self);
+  g_mutex_unlock (&self->lock);
+  return has_room;
 }
 
 void
@@ -517,36 +371,62 @@ gst_gaio_window_truncate (GstGaioWindow *self, guint64 length)
           self->stats.lost += operation->size;
           self->stats.level -= operation->size;
           self->stats.held -= operation->cost;
+          self->stats.held_buffers -= operation->buffer != NULL && operation->cost > 0;
         }
+      self->end = length;
+      self->unfinished = true;
       queue_locked (self, gst_gaio_operation_new (GST_GAIO_OPERATION_TRUNCATE, length));
       self->hurry = true;
-      arrange_locked (self);
+      gst_gaio_writer_arrange_locked (self);
     }
   g_mutex_unlock (&self->lock);
 
   gst_gaio_operations_free (&dropped);
 }
 
+static void
+demand_locked (GstGaioWindow *self, GstGaioOperationKind kind)
+{
+  if (self->failed)
+    return;
+  queue_locked (self, gst_gaio_operation_new (kind, 0));
+  self->hurry = true;
+  gst_gaio_writer_arrange_locked (self);
+}
+
 void
 gst_gaio_window_sync (GstGaioWindow *self)
 {
   g_mutex_lock (&self->lock);
-  if (!self->failed)
-    {
-      queue_locked (self, gst_gaio_operation_new (GST_GAIO_OPERATION_SYNC, 0));
-      self->hurry = true;
-      arrange_locked (self);
-    }
+  demand_locked (self, GST_GAIO_OPERATION_SYNC);
   g_mutex_unlock (&self->lock);
 }
 
+/* What has no length has nothing to finish. */
 static void
-hurry_locked (GstGaioWindow *self)
+finish_locked (GstGaioWindow *self)
 {
-  if (self->queue.length == 0)
+  if (!self->unfinished || !self->config.is_regular)
     return;
-  self->hurry = true;
-  kick_locked (self);
+  self->unfinished = false;
+  demand_locked (self, GST_GAIO_OPERATION_FINISH);
+}
+
+void
+gst_gaio_window_finish (GstGaioWindow *self)
+{
+  g_mutex_lock (&self->lock);
+  finish_locked (self);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gst_gaio_window_close (GstGaioWindow *self)
+{
+  g_mutex_lock (&self->lock);
+  finish_locked (self);
+  demand_locked (self, GST_GAIO_OPERATION_CLOSE);
+  g_mutex_unlock (&self->lock);
 }
 
 void
@@ -557,25 +437,43 @@ gst_gaio_window_flush (GstGaioWindow *self)
   g_mutex_unlock (&self->lock);
 }
 
+/* A failure ends a wait that can be interrupted; the other one is for the kernel to let go. */
+static bool
+is_to_be_waited_for_locked (GstGaioWindow *self, gboolean interruptible)
+{
+  if (self->failed && interruptible)
+    return false;
+  return self->n_busy > 0 || self->n_jobs > 0 || self->queue.length > 0;
+}
+
 GstGaioWindowResult
-gst_gaio_window_drain (GstGaioWindow *self, gboolean interruptible)
+gst_gaio_window_drain (GstGaioWindow *self, gboolean interruptible, gint64 deadline_us)
 {
   GstGaioWindowResult result = GST_GAIO_WINDOW_OK;
 
   g_mutex_lock (&self->lock);
   hurry_locked (self);
   self->n_draining++;
-  while (!self->failed && (self->busy || self->queue.length > 0))
+  while (is_to_be_waited_for_locked (self, interruptible))
     {
       if (interruptible && self->interrupts != 0)
         {
           result = GST_GAIO_WINDOW_INTERRUPTED;
           break;
         }
-      g_cond_wait (&self->cond, &self->lock);
+      if (deadline_us == G_MAXINT64)
+        {
+          g_cond_wait (&self->cond, &self->lock);
+        }
+      else if (!g_cond_wait_until (&self->cond, &self->lock, deadline_us) &&
+               is_to_be_waited_for_locked (self, interruptible))
+        {
+          result = GST_GAIO_WINDOW_TIMED_OUT;
+          break;
+        }
     }
   self->n_draining--;
-  if (self->failed)
+  if (self->failed && result == GST_GAIO_WINDOW_OK)
     result = GST_GAIO_WINDOW_FAILED;
   g_mutex_unlock (&self->lock);
   return result;
@@ -599,12 +497,50 @@ gst_gaio_window_resume (GstGaioWindow *self, GstGaioInterrupt reason)
 }
 
 void
-gst_gaio_window_set_max_bytes (GstGaioWindow *self, guint64 max_bytes)
+gst_gaio_window_set_limits (GstGaioWindow *self, guint64 max_bytes, guint64 max_time_ns)
 {
   g_mutex_lock (&self->lock);
   self->max_bytes = max_bytes;
+  self->max_time_ns = max_time_ns;
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
+}
+
+/* Statistics */
+
+static guint64
+get_pending_offset_locked (GstGaioWindow *self)
+{
+  guint64 offset = G_MAXUINT64;
+
+  if (self->slots != NULL)
+    for (guint i = 0; i < self->config.max_in_flight; i++)
+      if (self->slots[i].busy && self->slots[i].kind == GST_GAIO_OPERATION_WRITE)
+        offset = MIN (offset, self->slots[i].offset);
+  for (GList *link = self->queue.head; link != NULL; link = link->next)
+    {
+      const GstGaioOperation *operation = link->data;
+
+      if (operation->kind == GST_GAIO_OPERATION_WRITE)
+        offset = MIN (offset, operation->offset);
+    }
+  return offset;
+}
+
+/* The bound that this part of the writes, in thousandths, stays below. */
+static guint64
+get_latency_locked (GstGaioWindow *self, guint64 part)
+{
+  guint64 n = 0;
+  guint64 wanted = (self->stats.writes * part + 999) / 1000;
+
+  for (guint i = 0; i < GST_GAIO_N_LATENCIES; i++)
+    {
+      n += self->latencies[i];
+      if (n >= wanted)
+        return wanted == 0 ? 0 : MIN ((G_GUINT64_CONSTANT (1) << i) - 1, self->stats.write_ns_max);
+    }
+  return self->stats.write_ns_max;
 }
 
 void
@@ -612,53 +548,123 @@ gst_gaio_window_get_stats (GstGaioWindow *self, GstGaioWindowStats *stats)
 {
   g_mutex_lock (&self->lock);
   *stats = self->stats;
+  stats->write_ns_p50 = get_latency_locked (self, 500);
+  stats->write_ns_p99 = get_latency_locked (self, 990);
+  if (stats->writes == 0)
+    stats->write_bytes_min = 0;
+  stats->pending_offset = get_pending_offset_locked (self);
   g_mutex_unlock (&self->lock);
 }
 
+guint64
+gst_gaio_window_get_level (GstGaioWindow *self)
+{
+  guint64 level;
+
+  g_mutex_lock (&self->lock);
+  level = self->stats.level;
+  g_mutex_unlock (&self->lock);
+  return level;
+}
+
+/* Beginning and end */
+
 GstGaioWindow *
-gst_gaio_window_new (GaioFile *file,
-                     guint64 max_bytes,
-                     gsize threshold_bytes,
-                     GstGaioWindowFailedFunc failed,
-                     gpointer user_data)
+gst_gaio_window_new (GstGaioLoop *loop,
+                     GaioFile *file,
+                     const GstGaioWindowConfig *config,
+                     const GstGaioWindowEvents *events,
+                     GstObject *sink)
 {
   GstGaioWindow *self = g_new0 (GstGaioWindow, 1);
-  GaioContext *context = gaio_file_get_context (file);
 
-  self->max_bytes = max_bytes;
-  self->threshold = threshold_bytes;
-  self->gather = threshold_bytes;
-  self->taken_ns = gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC);
-  self->failed_func = failed;
-  self->user_data = user_data;
-  self->batch = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  self->refs = 1;
+  self->config = *config;
+  self->events = *events;
+  self->loop = loop;
+  self->file = g_object_ref (file);
+  self->context = gst_gaio_loop_get_context (loop);
+  self->alignment = config->direct ? GST_GAIO_CHUNK_ALIGNMENT : 1;
+  self->sink = sink;
+  self->max_bytes = config->max_bytes;
+  self->max_time_ns = config->max_time_ns;
+  self->end = config->base;
+  self->length = config->length;
+  self->sequential = true;
   /* A chunk is what the bound can be exceeded by, so a small window has small ones. */
-  self->tail.pool =
-      gst_gaio_chunk_pool_new (CLAMP (max_bytes / 4, MIN_CHUNK_BYTES, MAX_CHUNK_BYTES),
-                               MAX_IDLE_CHUNKS);
+  self->tail.alignment = self->alignment;
+  self->tail.pool = gst_gaio_chunk_pool_new (
+      CLAMP (config->max_bytes / 4 & ~(guint64) (GST_GAIO_CHUNK_ALIGNMENT - 1), MIN_CHUNK_BYTES,
+             MAX_CHUNK_BYTES),
+      MAX_IDLE_CHUNKS);
   g_queue_init (&self->queue);
   g_mutex_init (&self->lock);
   g_cond_init (&self->cond);
-  self->pump_bh = gaio_bottom_half_new (context, pump, self, NULL);
-  self->timer = gaio_timer_new (context, GAIO_CLOCK_MONOTONIC, timer_fired, self, NULL);
-  self->request = gaio_request_new (file, request_done, self, NULL);
+  gst_gaio_writer_init (self);
   return self;
+}
+
+void
+gst_gaio_window_unref (GstGaioWindow *self)
+{
+  if (!g_atomic_int_dec_and_test (&self->refs))
+    return;
+
+  gst_gaio_operations_free (&self->queue);
+  g_clear_pointer (&self->tail.chunk, gst_gaio_chunk_unref);
+  gst_gaio_chunk_pool_unref (self->tail.pool);
+  g_mutex_clear (&self->lock);
+  g_cond_clear (&self->cond);
+  g_object_unref (self->file);
+  gst_gaio_loop_unref (self->loop);
+  g_free (self);
+}
+
+static void
+leave (gpointer user_data)
+{
+  gst_gaio_writer_leave (user_data, FALSE);
 }
 
 void
 gst_gaio_window_free (GstGaioWindow *self)
 {
-  gaio_timer_cancel (self->timer);
-  g_object_unref (self->timer);
-  gaio_bottom_half_destroy (self->pump_bh);
-  g_object_unref (self->pump_bh);
-  gaio_request_unref (self->request);
+  g_atomic_int_inc (&self->refs);
+  g_mutex_lock (&self->lock);
+  self->sink = NULL;
+  self->failed = true;
+  g_mutex_unlock (&self->lock);
+  gaio_context_invoke (self->context, leave, self, NULL);
 
-  gst_gaio_operations_free (&self->queue);
-  g_ptr_array_unref (self->batch);
-  g_clear_pointer (&self->tail.chunk, gst_gaio_chunk_unref);
-  gst_gaio_chunk_pool_unref (self->tail.pool);
-  g_mutex_clear (&self->lock);
-  g_cond_clear (&self->cond);
-  g_free (self);
+  g_mutex_lock (&self->lock);
+  while (!self->torn_down)
+    g_cond_wait (&self->cond, &self->lock);
+  g_mutex_unlock (&self->lock);
+  gst_gaio_window_unref (self);
+}
+
+static void
+abandon (gpointer user_data)
+{
+  gst_gaio_writer_leave (user_data, TRUE);
+}
+
+void
+gst_gaio_window_abandon (GstGaioWindow *self)
+{
+  GQueue dropped = G_QUEUE_INIT;
+
+  g_mutex_lock (&self->lock);
+  self->sink = NULL;
+  self->failed = true;
+  dropped = self->queue;
+  g_queue_init (&self->queue);
+  self->queued = 0;
+  self->stats.lost += self->stats.level;
+  self->stats.level = 0;
+  self->stats.held = 0;
+  g_mutex_unlock (&self->lock);
+
+  gst_gaio_operations_free (&dropped);
+  gaio_context_invoke (self->context, abandon, self, NULL);
 }

@@ -111,6 +111,7 @@ test_full_with_sync_after (void)
   GstBuffer *buffer = gst_test_sink_buffer (t, 10, 1);
 
   GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_SYNC_AFTER);
+  gst_util_set_object_arg (G_OBJECT (t->sink), "sync-after", "wait");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_pad_push (t->src, buffer), ==, GST_FLOW_ERROR);
   assert_error_is_there (t, GST_RESOURCE_ERROR_NO_SPACE_LEFT, ENOSPC, "ENOSPC");

@@ -280,6 +280,7 @@ test_seeking (void)
   guint8 image[18057];
   gsize at = 0;
 
+  gst_util_set_object_arg (G_OBJECT (t->sink), "sync-after", "wait");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_test_sink_position (t), ==, 0);
   push_synced (t, image, &at, 0, 1);
@@ -445,6 +446,7 @@ test_flush_written (void)
   guint8 image[50000];
   gsize at = 0;
 
+  gst_util_set_object_arg (G_OBJECT (t->sink), "sync-after", "wait");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   push_synced (t, image, &at, 40000, 1);
   gst_test_assert_file (t->path, image, 40000);
@@ -639,36 +641,6 @@ test_mode_and_cloexec (void)
   gst_test_sink_free (t);
 }
 
-static void
-test_properties (void)
-{
-  GstTestSink *t = gst_test_sink_new (NULL);
-  guint64 max_bytes;
-  guint buffer_size;
-  gboolean append, sync, async, last_sample;
-
-  g_object_get (t->sink,
-                "max-bytes", &max_bytes,
-                "buffer-size", &buffer_size,
-                "append", &append,
-                "sync", &sync,
-                "async", &async,
-                "enable-last-sample", &last_sample,
-                NULL);
-  g_assert_cmpuint (max_bytes, ==, 64 * 1024 * 1024);
-  g_assert_cmpuint (buffer_size, ==, 65536);
-  g_assert_false (append);
-  g_assert_false (sync);
-  g_assert_true (async);
-  g_assert_false (last_sample);
-
-  g_object_set (t->sink, "buffer-size", 0, NULL);
-  g_assert_cmpint (gst_element_set_state (t->sink, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
-  g_object_get (t->sink, "buffer-size", &buffer_size, NULL);
-  g_assert_cmpuint (buffer_size, ==, 65536);
-  gst_test_sink_free (t);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -679,7 +651,6 @@ main (int argc, char **argv)
   gaio_test_add ("/file-sink/open-without-permission", test_open_without_permission);
   gaio_test_add ("/file-sink/uri", test_uri);
   gaio_test_add ("/file-sink/queries", test_queries);
-  gaio_test_add ("/file-sink/properties", test_properties);
   gaio_test_add ("/file-sink/seeking", test_seeking);
   gaio_test_add ("/file-sink/seeking/random", test_random_seeks);
   gaio_test_add ("/file-sink/seeking/hole", test_hole);

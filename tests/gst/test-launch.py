@@ -75,8 +75,12 @@ def test_inspect(_):
     assert "CRITICAL" not in done.stdout and "WARNING" not in done.stdout, done.stdout
     for line in (r"License +LGPL", r"Rank +none \(0\)", r"Klass +Sink/File", r"GstURIHandler"):
         assert re.search(line, done.stdout), line
-    for name in ("location", "append", "buffer-size", "max-bytes", "io-stats"):
-        assert re.search(rf"^  {name} +: \S", done.stdout, re.MULTILINE), name
+    for name in ("append", "buffer-mode", "buffer-size", "chunk-size", "context", "direct",
+                 "drain-timeout", "drop-cache", "file-mode", "flush-interval", "hold", "io-stats",
+                 "level-bytes", "location", "max-bytes", "max-in-flight", "max-time",
+                 "max-transient-error-timeout", "o-sync", "overflow", "preallocate",
+                 "stall-warning", "sync-after", "sync-interval", "sync-mode"):
+        assert re.search(rf"^  {name} *: \S", done.stdout, re.MULTILINE), name
 
 
 def test_copy(tmp):
@@ -178,7 +182,7 @@ def test_no_calls_while_streaming(tmp):
     assert any(name.startswith("audiotestsrc") for name in found), found
     found = callers("gaiofilesink", tmp / "other")
     assert found, "nobody"
-    assert found <= {"gst-launch-1.", "gaiofilesink", "gaio-worker"}, found
+    assert all(name == "gst-launch-1." or name.startswith("gaio-") for name in found), found
 
 
 def start(out, *more):

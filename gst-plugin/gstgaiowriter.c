@@ -1,0 +1,679 @@
+/* SPDX-FileCopyrightText: the gaio authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The side of a window that brings bytes to the file: all in the loop's thread, but for what the
+ * header says.
+ *
+ * The queue is in push order, and only its head may begin. A write begins when a slot is free and
+ * nothing in flight overlaps it, so overlapping ones land as they were pushed. With one slot, as
+ * buffered files have it unless somebody asks for more, that is plain FIFO, and a growing file has
+ * no holes if the process is killed. What piled up during a write goes out in the next one, so a
+ * slow disk gets large writes without anybody tuning them. Everything else begins when nothing is
+ * in flight and lets nothing begin beside it, which makes it a barrier.
+ *
+ * Direct I/O wants whole blocks. What goes beyond the last whole one stays in the queue for the
+ * bytes that will fill the block up, unless there is no time for that; then the file does it in
+ * its slow way, as it does for a block that is written for the second time.
+ *
+ * Jobs (gstgaiojob.c) allocate blocks ahead, sync, or empty the page cache beside the writes.
+ *
+ * After a failure nothing begins any more. When what is in flight has ended, a file that only grew
+ * is cut where the failure was, so that it is a prefix of the stream: with several slots there may
+ * be bytes behind. */
+
+#include <errno.h>
+#include <limits.h>
+
+#include "gstgaiowriter-private.h"
+
+/* A fast stream gathers what comes in so much time, though that is more than it was told to: at
+ * 1 GiB/s a write for every 64 KiB costs more than the copy it makes. */
+#define GATHER_NS (10 * G_GINT64_CONSTANT (1000000))
+
+#define RETRY_NS (50 * G_GINT64_CONSTANT (1000000))
+
+static void pump (gpointer user_data);
+
+/* What may begin */
+
+static bool
+overlaps_locked (GstGaioWindow *self, guint64 offset, gsize size)
+{
+  for (guint i = 0; i < self->config.max_in_flight; i++)
+    {
+      const GstGaioSlot *slot = &self->slots[i];
+
+      if (slot->busy && offset < slot->offset + slot->size && slot->offset < offset + size)
+        return true;
+    }
+  return false;
+}
+
+static bool
+may_start_locked (GstGaioWindow *self)
+{
+  const GstGaioOperation *head = g_queue_peek_head (&self->queue);
+
+  if (head == NULL || self->failed || self->alone)
+    return false;
+  if (head->kind == GST_GAIO_OPERATION_WRITE)
+    return self->n_busy == 0 || (self->n_busy < self->config.max_in_flight &&
+                                 !overlaps_locked (self, head->offset, head->size));
+  return self->n_busy == 0 && self->n_jobs == 0;
+}
+
+static bool
+wants_write_locked (GstGaioWindow *self)
+{
+  /* Not more than half of the window, or it is full before the writer begins. */
+  return self->queue.length > 0 &&
+         (self->hurry || self->queued >= MIN (self->gather, self->max_bytes / 2));
+}
+
+void
+gst_gaio_writer_kick_locked (GstGaioWindow *self)
+{
+  if (self->kicked || !may_start_locked (self))
+    return;
+  self->kicked = true;
+  gaio_bottom_half_schedule (self->pump_bh);
+}
+
+void
+gst_gaio_writer_arrange_locked (GstGaioWindow *self)
+{
+  if (wants_write_locked (self))
+    {
+      gst_gaio_writer_kick_locked (self);
+    }
+  else if (self->queue.length > 0 && !self->kicked && !self->timed && !self->failed &&
+           self->config.flush_interval_ns < G_MAXINT64 / 2)
+    {
+      const GstGaioOperation *head = g_queue_peek_head (&self->queue);
+
+      self->timed = true;
+      gaio_timer_arm_ns (self->age_timer, head->since_ns + (gint64) self->config.flush_interval_ns);
+    }
+}
+
+gint64
+gst_gaio_writer_get_oldest_locked (GstGaioWindow *self)
+{
+  const GstGaioOperation *head = g_queue_peek_head (&self->queue);
+  gint64 oldest = head != NULL ? head->since_ns : G_MAXINT64;
+
+  for (guint i = 0; self->n_busy > 0 && i < self->config.max_in_flight; i++)
+    if (self->slots[i].busy)
+      oldest = MIN (oldest, self->slots[i].since_ns);
+  return oldest;
+}
+
+/* Sets `gather` by the speed of the stream since the last time. */
+static void
+measure_locked (GstGaioWindow *self, gint64 now_ns)
+{
+  double n_bytes = self->stats.accepted - self->taken_at;
+  double gathered = n_bytes * GATHER_NS / MAX (now_ns - self->taken_ns, 1);
+
+  self->gather = MAX (self->config.gather_bytes, (gsize) MIN (gathered, self->config.chunk_bytes));
+  self->taken_ns = now_ns;
+  self->taken_at = self->stats.accepted;
+}
+
+/* A flag that another thread may set. */
+bool
+gst_gaio_writer_has_failed (GstGaioWindow *self)
+{
+  bool failed;
+
+  g_mutex_lock (&self->lock);
+  failed = self->failed;
+  g_mutex_unlock (&self->lock);
+  return failed;
+}
+
+/* Taking from the queue */
+
+static bool
+may_join_locked (GstGaioWindow *self, const GstGaioSlot *slot, const GstGaioOperation *next)
+{
+  return next != NULL && next->kind == GST_GAIO_OPERATION_WRITE &&
+         next->offset == slot->offset + slot->size &&
+         slot->size + next->size <= self->config.chunk_bytes &&
+         (self->n_busy == 0 || !overlaps_locked (self, next->offset, next->size));
+}
+
+/* Gives back to the queue what goes beyond the last whole block, if there is one. */
+static void
+trim_locked (GstGaioWindow *self, GstGaioSlot *slot, GQueue *batch, gint64 now_ns)
+{
+  gsize excess = (gsize) ((slot->offset + slot->size) & (self->alignment - 1));
+
+  while (excess > 0 && excess < slot->size)
+    {
+      GstGaioOperation *last = g_queue_peek_tail (batch);
+      GstGaioOperation *rest = last;
+
+      if (last->size <= excess)
+        g_queue_unlink (batch, &last->link);
+      else if ((rest = gst_gaio_operation_split (last, last->size - excess)) == NULL)
+        return;
+      rest->since_ns = now_ns;
+      g_queue_push_head_link (&self->queue, &rest->link);
+      self->queued += rest->size;
+      slot->size -= rest->size;
+      slot->cost -= rest->cost;
+      excess -= rest->size;
+    }
+}
+
+/* Moves the head of the queue, and what continues it in the file, to the slot and `batch`. */
+static void
+take_locked (GstGaioWindow *self, GstGaioSlot *slot, GQueue *batch)
+{
+  GstGaioOperation *operation = g_queue_peek_head (&self->queue);
+  gint64 now_ns = gst_gaio_writer_get_now ();
+
+  measure_locked (self, now_ns);
+  slot->kind = operation->kind;
+  slot->offset = operation->offset;
+  slot->size = 0;
+  slot->cost = 0;
+  slot->n_held = 0;
+  slot->since_ns = operation->since_ns;
+  slot->started_ns = now_ns;
+  slot->retry_since_ns = 0;
+  do
+    {
+      g_queue_unlink (&self->queue, &operation->link);
+      g_queue_push_tail_link (batch, &operation->link);
+      self->queued -= operation->size;
+      slot->size += operation->size;
+      slot->cost += operation->cost;
+      operation = g_queue_peek_head (&self->queue);
+    }
+  while (slot->kind == GST_GAIO_OPERATION_WRITE && batch->length < IOV_MAX &&
+         may_join_locked (self, slot, operation));
+  if (self->alignment > 1 && slot->kind == GST_GAIO_OPERATION_WRITE)
+    trim_locked (self, slot, batch, now_ns);
+
+  if (self->queue.length == 0)
+    self->hurry = false;
+  slot->busy = true;
+  self->n_busy++;
+  self->alone = slot->kind != GST_GAIO_OPERATION_WRITE;
+  if (!self->alone)
+    self->stats.in_flight++;
+}
+
+/* Submitting */
+
+static void
+write_batch (GstGaioSlot *slot)
+{
+  gaio_request_writev (slot->request, (goffset) slot->offset, (GBytes *const *) slot->batch->pdata,
+                       slot->batch->len);
+}
+
+static void
+submit (GstGaioWindow *self, GstGaioSlot *slot, GQueue *batch)
+{
+  gst_gaio_writer_watch_for_stall (self, slot->started_ns);
+  switch (slot->kind)
+    {
+    case GST_GAIO_OPERATION_WRITE:
+      for (GList *link = g_queue_pop_head_link (batch); link != NULL;
+           link = g_queue_pop_head_link (batch))
+        {
+          GstGaioOperation *operation = link->data;
+
+          slot->n_held += operation->buffer != NULL && operation->cost > 0;
+          g_ptr_array_add (slot->batch, g_bytes_new_with_free_func (
+                                            operation->data, operation->size,
+                                            (GDestroyNotify) gst_gaio_operation_free, operation));
+        }
+      gst_gaio_writer_allocate_ahead (self, slot);
+      write_batch (slot);
+      break;
+
+    case GST_GAIO_OPERATION_TRUNCATE:
+      self->has_allocated = false;
+      gaio_request_truncate (slot->request, (goffset) slot->offset);
+      break;
+
+    case GST_GAIO_OPERATION_SYNC:
+      self->syncing = self->top;
+      self->unsynced = false;
+      gaio_request_sync (slot->request, TRUE);
+      break;
+
+    case GST_GAIO_OPERATION_FINISH:
+      gst_gaio_writer_finish (self);
+      break;
+
+    case GST_GAIO_OPERATION_CLOSE:
+      gst_gaio_writer_close (self);
+      break;
+    }
+  gst_gaio_operations_free (batch);
+}
+
+static GstGaioSlot *
+find_idle_locked (GstGaioWindow *self)
+{
+  GstGaioSlot *slot = self->slots;
+
+  while (slot->busy)
+    slot++;
+  return slot;
+}
+
+static void
+pump (gpointer user_data)
+{
+  GstGaioWindow *self = user_data;
+
+  g_mutex_lock (&self->lock);
+  self->kicked = false;
+  while (wants_write_locked (self) && may_start_locked (self))
+    {
+      GstGaioSlot *slot = find_idle_locked (self);
+      GQueue batch = G_QUEUE_INIT;
+
+      take_locked (self, slot, &batch);
+      g_mutex_unlock (&self->lock);
+      submit (self, slot, &batch);
+      g_mutex_lock (&self->lock);
+    }
+  gst_gaio_writer_arrange_locked (self);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+age_timer_fired (gpointer user_data)
+{
+  GstGaioWindow *self = user_data;
+  const GstGaioOperation *head;
+
+  g_mutex_lock (&self->lock);
+  self->timed = false;
+  head = g_queue_peek_head (&self->queue);
+  /* The timer was armed for bytes that may be gone meanwhile: those here now may be younger. */
+  if (head != NULL &&
+      gst_gaio_writer_get_now () - head->since_ns >= (gint64) self->config.flush_interval_ns)
+    self->hurry = true;
+  g_mutex_unlock (&self->lock);
+
+  pump (self);
+}
+
+/* Ends */
+
+static bool
+is_idle_locked (GstGaioWindow *self)
+{
+  return self->n_busy == 0 && self->n_jobs == 0;
+}
+
+/* The end of what runs alone, and of jobs. */
+static void
+end_locked (GstGaioWindow *self)
+{
+  if (self->n_draining > 0 && (is_idle_locked (self) || self->failed))
+    g_cond_broadcast (&self->cond);
+}
+
+/* With several writes in flight there may be something behind the one that failed; what was
+ * allocated ahead is there in any case. */
+static void
+cut_after_failure (GstGaioWindow *self)
+{
+  GstGaioSlot *slot = &self->slots[0];
+  bool is_due;
+
+  g_mutex_lock (&self->lock);
+  is_due = is_idle_locked (self) && self->failed && self->config.is_regular && self->sequential &&
+           (self->top > self->valid || self->has_allocated);
+  if (is_due)
+    {
+      self->top = MIN (self->top, self->valid);
+      slot->busy = true;
+      slot->kind = GST_GAIO_OPERATION_TRUNCATE;
+      slot->offset = MAX (self->top, self->length);
+      slot->size = 0;
+      slot->cost = 0;
+      slot->started_ns = gst_gaio_writer_get_now ();
+      self->n_busy++;
+      self->alone = true;
+      self->has_allocated = false;
+    }
+  g_mutex_unlock (&self->lock);
+  if (is_due)
+    gaio_request_truncate (slot->request, (goffset) slot->offset);
+}
+
+static void
+let_go (gpointer user_data)
+{
+  gst_gaio_writer_leave (user_data, false);
+}
+
+/* After something has ended: nothing may touch `self` behind this. */
+void
+gst_gaio_writer_go_on (GstGaioWindow *self)
+{
+  bool is_over;
+
+  cut_after_failure (self);
+  g_mutex_lock (&self->lock);
+  end_locked (self);
+  is_over = self->leaving && is_idle_locked (self);
+  g_mutex_unlock (&self->lock);
+  /* A request is not to be freed by its own callback. */
+  if (is_over)
+    gaio_context_invoke (self->context, let_go, self, NULL);
+  else
+    pump (self);
+}
+
+void
+gst_gaio_writer_fail (GstGaioWindow *self,
+                      GstGaioOperationKind kind,
+                      guint64 offset,
+                      gsize n_written,
+                      const GError *error)
+{
+  GstGaioFailure failure = { .kind = kind, .offset = offset, .error = error };
+  GQueue dropped = G_QUEUE_INIT;
+  GstObject *sink;
+  bool is_first;
+
+  if (kind == GST_GAIO_OPERATION_WRITE)
+    self->valid = MIN (self->valid, offset);
+  g_mutex_lock (&self->lock);
+  is_first = !self->failed;
+  sink = is_first && self->sink != NULL ? gst_object_ref (self->sink) : NULL;
+  g_mutex_unlock (&self->lock);
+
+  /* First the report and then the flag: who learns of a failure from a return value must not be
+   * able to report it as one of its own before we do. */
+  if (sink != NULL)
+    self->events.failed (sink, &failure);
+  gst_clear_object (&sink);
+  if (!is_first)
+    return;
+
+  g_mutex_lock (&self->lock);
+  dropped = self->queue;
+  g_queue_init (&self->queue);
+  self->queued = 0;
+  self->failed = true;
+  n_written = MIN (n_written, self->stats.level);
+  self->stats.written += n_written;
+  self->stats.lost += self->stats.level - n_written;
+  self->stats.level = 0;
+  self->stats.held = 0;
+  self->stats.held_buffers = 0;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+
+  gst_gaio_operations_free (&dropped);
+}
+
+/* The slot's credit goes back. */
+static void
+account_locked (GstGaioWindow *self, GstGaioSlot *slot, gint64 now_ns)
+{
+  guint64 took_ns = (guint64) (now_ns - slot->started_ns);
+
+  if (slot->kind == GST_GAIO_OPERATION_SYNC)
+    {
+      self->stats.syncs++;
+      self->stats.sync_ns += took_ns;
+    }
+  if (slot->kind != GST_GAIO_OPERATION_WRITE)
+    return;
+  self->stats.writes++;
+  self->stats.write_bytes_min = MIN (self->stats.write_bytes_min, slot->size);
+  self->stats.write_bytes_max = MAX (self->stats.write_bytes_max, slot->size);
+  self->stats.write_ns_max = MAX (self->stats.write_ns_max, took_ns);
+  self->latencies[MIN (g_bit_storage (took_ns), GST_GAIO_N_LATENCIES - 1)]++;
+  if (self->failed)
+    return;
+  self->stats.written += slot->size;
+  self->stats.level -= slot->size;
+  self->stats.held -= slot->cost;
+  self->stats.held_buffers -= slot->n_held;
+}
+
+static void
+leave_slot_locked (GstGaioWindow *self, GstGaioSlot *slot)
+{
+  slot->busy = false;
+  self->n_busy--;
+  self->alone = false;
+  if (slot->kind == GST_GAIO_OPERATION_WRITE)
+    self->stats.in_flight--;
+}
+
+void
+gst_gaio_writer_leave_slot (GstGaioWindow *self, GstGaioSlot *slot)
+{
+  g_mutex_lock (&self->lock);
+  leave_slot_locked (self, slot);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gst_gaio_writer_succeed (GstGaioWindow *self, GstGaioSlot *slot)
+{
+  switch (slot->kind)
+    {
+    case GST_GAIO_OPERATION_WRITE:
+      self->top = MAX (self->top, slot->offset + slot->size);
+      self->unsynced = true;
+      break;
+    case GST_GAIO_OPERATION_TRUNCATE:
+      self->top = self->length = self->allocated = slot->offset;
+      self->dropped = MIN (self->dropped, slot->offset);
+      self->durable = MIN (self->durable, slot->offset);
+      break;
+    case GST_GAIO_OPERATION_SYNC:
+    case GST_GAIO_OPERATION_FINISH:
+      self->durable = self->syncing;
+      break;
+    case GST_GAIO_OPERATION_CLOSE:
+      break;
+    }
+
+  g_mutex_lock (&self->lock);
+  leave_slot_locked (self, slot);
+  account_locked (self, slot, gst_gaio_writer_get_now ());
+  if (self->waiting && self->stats.held <= self->wake_level)
+    g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
+
+/* Whether an error may go away, and there is time left to wait for that. */
+static bool
+is_to_be_retried (GstGaioWindow *self, GstGaioSlot *slot, int errnum)
+{
+  gint64 now_ns = gst_gaio_writer_get_now ();
+
+  if (self->config.transient_ns == 0 || slot->kind != GST_GAIO_OPERATION_WRITE ||
+      !self->config.can_position || gst_gaio_writer_has_failed (self) ||
+      (errnum != EACCES && errnum != ENOSPC && errnum != EDQUOT))
+    return false;
+  if (slot->retry_since_ns == 0)
+    slot->retry_since_ns = now_ns;
+  return now_ns - slot->retry_since_ns < (gint64) self->config.transient_ns;
+}
+
+static void
+retry_timer_fired (gpointer user_data)
+{
+  GstGaioWindow *self = user_data;
+
+  for (guint i = 0; i < self->config.max_in_flight; i++)
+    if (self->slots[i].to_retry)
+      {
+        self->slots[i].to_retry = false;
+        write_batch (&self->slots[i]);
+      }
+}
+
+static void
+retry_later (GstGaioWindow *self, GstGaioSlot *slot)
+{
+  slot->to_retry = true;
+  g_mutex_lock (&self->lock);
+  self->stats.retries++;
+  g_mutex_unlock (&self->lock);
+  if (!gaio_timer_is_pending (self->retry_timer))
+    gaio_timer_arm_ns (self->retry_timer, gst_gaio_writer_get_now () + RETRY_NS);
+}
+
+/* A write, a truncation or a sync has failed. */
+static void
+slot_failed (GstGaioWindow *self, GstGaioSlot *slot, gsize n_written, const GError *error)
+{
+  bool is_write = slot->kind == GST_GAIO_OPERATION_WRITE;
+
+  gst_gaio_writer_fail (self, slot->kind,
+                        is_write                                ? slot->offset + n_written
+                        : slot->kind == GST_GAIO_OPERATION_SYNC ? self->durable
+                                                                : slot->offset,
+                        is_write ? n_written : 0, error);
+  gst_gaio_writer_leave_slot (self, slot);
+}
+
+static void
+request_done (GaioRequest *request, gpointer user_data)
+{
+  GstGaioSlot *slot = user_data;
+  GstGaioWindow *self = slot->window;
+  gint64 started_ns = slot->started_ns;
+  g_autoptr (GError) error = NULL;
+  gsize n_written = 0;
+  gboolean ok = gaio_request_get_result (request, &n_written, &error);
+
+  if (!ok && is_to_be_retried (self, slot, gaio_error_get_errno (error)))
+    {
+      retry_later (self, slot);
+      return;
+    }
+  /* The memory goes back before its credit does: the bound is on memory. */
+  g_ptr_array_set_size (slot->batch, 0);
+  if (ok)
+    gst_gaio_writer_succeed (self, slot);
+  else
+    slot_failed (self, slot, n_written, error);
+  gst_gaio_writer_see_end_of_stall (self, started_ns);
+  gst_gaio_writer_drop_behind (self);
+  gst_gaio_writer_go_on (self);
+}
+
+/* Beginning and end */
+
+void
+gst_gaio_writer_init (GstGaioWindow *self)
+{
+  const GaioClock clock = GAIO_CLOCK_MONOTONIC;
+
+  self->pump_bh = gaio_bottom_half_new (self->context, pump, self, NULL);
+  self->age_timer = gaio_timer_new (self->context, clock, age_timer_fired, self, NULL);
+  self->stall_timer =
+      gaio_timer_new (self->context, clock, gst_gaio_writer_look_for_stall, self, NULL);
+  self->retry_timer = gaio_timer_new (self->context, clock, retry_timer_fired, self, NULL);
+  self->sync_timer = gaio_timer_new (self->context, clock, gst_gaio_writer_sync_now, self, NULL);
+  self->slots = g_new0 (GstGaioSlot, self->config.max_in_flight);
+  for (guint i = 0; i < self->config.max_in_flight; i++)
+    {
+      GstGaioSlot *slot = &self->slots[i];
+
+      slot->window = self;
+      slot->batch = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+      slot->request = gaio_request_new (self->file, request_done, slot, NULL);
+    }
+  self->valid = G_MAXUINT64;
+  self->top = self->durable = self->dropped = self->config.base;
+  self->allocated = self->length;
+  self->may_allocate = self->config.preallocate_bytes > 0 && self->config.is_regular;
+  self->taken_ns = gst_gaio_writer_get_now ();
+  self->gather = self->config.gather_bytes;
+  self->stats.write_bytes_min = G_MAXUINT64;
+  if (self->config.sync_mode == GST_GAIO_SYNC_PERIODIC && self->config.is_regular)
+    gaio_timer_arm_ns (self->sync_timer,
+                       gst_gaio_writer_get_now () + (gint64) self->config.sync_interval_ns);
+}
+
+static void
+free_timer (GaioTimer *timer)
+{
+  gaio_timer_cancel (timer);
+  g_object_unref (timer);
+}
+
+/* Gives up what only this thread may touch. */
+static void
+tear_down (GstGaioWindow *self)
+{
+  g_clear_pointer (&self->age_timer, free_timer);
+  g_clear_pointer (&self->stall_timer, free_timer);
+  g_clear_pointer (&self->retry_timer, free_timer);
+  g_clear_pointer (&self->sync_timer, free_timer);
+  gaio_bottom_half_destroy (self->pump_bh);
+  g_clear_object (&self->pump_bh);
+  for (guint i = 0; i < self->config.max_in_flight; i++)
+    {
+      gaio_request_unref (self->slots[i].request);
+      g_ptr_array_unref (self->slots[i].batch);
+    }
+  g_clear_pointer (&self->slots, g_free);
+  for (guint i = 0; i < GST_GAIO_N_JOBS; i++)
+    g_clear_error (&self->jobs[i].error);
+
+  g_mutex_lock (&self->lock);
+  self->torn_down = true;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+  gst_gaio_window_unref (self);
+}
+
+/* Has the kernel let go of what it has, if it can. */
+static void
+cancel_all (GstGaioWindow *self)
+{
+  gaio_timer_cancel (self->retry_timer);
+  for (guint i = 0; i < self->config.max_in_flight; i++)
+    {
+      GstGaioSlot *slot = &self->slots[i];
+
+      if (slot->to_retry)
+        {
+          slot->to_retry = false;
+          g_ptr_array_set_size (slot->batch, 0);
+          gst_gaio_writer_leave_slot (self, slot);
+        }
+      else if (slot->busy)
+        {
+          gaio_request_cancel (slot->request);
+        }
+    }
+}
+
+void
+gst_gaio_writer_leave (GstGaioWindow *self, gboolean cancel)
+{
+  bool is_idle;
+
+  if (cancel)
+    cancel_all (self);
+  g_mutex_lock (&self->lock);
+  is_idle = is_idle_locked (self);
+  g_mutex_unlock (&self->lock);
+  if (is_idle)
+    tear_down (self);
+  else
+    self->leaving = true;
+}
