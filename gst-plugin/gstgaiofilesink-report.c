@@ -26,12 +26,13 @@ gst_gaio_file_sink_is_first_error (GstGaioFileSink *self, const char *debug)
 static GstResourceError
 get_code (GstGaioOperationKind kind, int errnum)
 {
+  if (kind == GST_GAIO_OPERATION_CLOSE)
+    return GST_RESOURCE_ERROR_CLOSE;
+  /* Write-back of a thin device finds that out, too. */
   if (errnum == ENOSPC || errnum == EDQUOT)
     return GST_RESOURCE_ERROR_NO_SPACE_LEFT;
   if (kind == GST_GAIO_OPERATION_SYNC || kind == GST_GAIO_OPERATION_FINISH)
     return GST_RESOURCE_ERROR_SYNC;
-  if (kind == GST_GAIO_OPERATION_CLOSE)
-    return GST_RESOURCE_ERROR_CLOSE;
   return GST_RESOURCE_ERROR_WRITE;
 }
 

@@ -569,6 +569,17 @@ gst_gaio_window_get_level (GstGaioWindow *self)
 
 /* Beginning and end */
 
+/* A chunk is what the bound can be exceeded by, so a small window has small ones; and a copy is one
+ * write at most. */
+static gsize
+get_chunk_capacity (const GstGaioWindowConfig *config)
+{
+  guint64 capacity = MIN (config->max_bytes / 4, config->chunk_bytes);
+
+  return CLAMP (capacity & ~(guint64) (GST_GAIO_CHUNK_ALIGNMENT - 1), MIN_CHUNK_BYTES,
+                MAX_CHUNK_BYTES);
+}
+
 GstGaioWindow *
 gst_gaio_window_new (GstGaioLoop *loop,
                      GaioFile *file,
@@ -591,12 +602,8 @@ gst_gaio_window_new (GstGaioLoop *loop,
   self->end = config->base;
   self->length = config->length;
   self->sequential = true;
-  /* A chunk is what the bound can be exceeded by, so a small window has small ones. */
   self->tail.alignment = self->alignment;
-  self->tail.pool = gst_gaio_chunk_pool_new (
-      CLAMP (config->max_bytes / 4 & ~(guint64) (GST_GAIO_CHUNK_ALIGNMENT - 1), MIN_CHUNK_BYTES,
-             MAX_CHUNK_BYTES),
-      MAX_IDLE_CHUNKS);
+  self->tail.pool = gst_gaio_chunk_pool_new (get_chunk_capacity (config), MAX_IDLE_CHUNKS);
   g_queue_init (&self->queue);
   g_mutex_init (&self->lock);
   g_cond_init (&self->cond);

@@ -167,6 +167,20 @@ trim_locked (GstGaioWindow *self, GstGaioSlot *slot, GQueue *batch, gint64 now_n
     }
 }
 
+/* The head of the queue is one write at most. */
+static void
+limit_head_locked (GstGaioWindow *self)
+{
+  GstGaioOperation *head = g_queue_peek_head (&self->queue);
+  GstGaioOperation *rest;
+
+  if (head->size <= self->config.chunk_bytes)
+    return;
+  rest = gst_gaio_operation_split (head, self->config.chunk_bytes);
+  if (rest != NULL)
+    g_queue_insert_after_link (&self->queue, &head->link, &rest->link);
+}
+
 /* Moves the head of the queue, and what continues it in the file, to the slot and `batch`. */
 static void
 take_locked (GstGaioWindow *self, GstGaioSlot *slot, GQueue *batch)
@@ -174,6 +188,7 @@ take_locked (GstGaioWindow *self, GstGaioSlot *slot, GQueue *batch)
   GstGaioOperation *operation = g_queue_peek_head (&self->queue);
   gint64 now_ns = gst_gaio_writer_get_now ();
 
+  limit_head_locked (self);
   measure_locked (self, now_ns);
   slot->kind = operation->kind;
   slot->offset = operation->offset;

@@ -41,7 +41,8 @@ sink_on (FaultServer *server, const char *format, ...)
 static GstResourceError
 code_for (int errnum)
 {
-  return errnum == ENOSPC ? GST_RESOURCE_ERROR_NO_SPACE_LEFT : GST_RESOURCE_ERROR_WRITE;
+  return errnum == ENOSPC || errnum == EDQUOT ? GST_RESOURCE_ERROR_NO_SPACE_LEFT
+                                              : GST_RESOURCE_ERROR_WRITE;
 }
 
 /* What a ring says when it cannot do something: a worker tries again. */

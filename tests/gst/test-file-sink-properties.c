@@ -236,7 +236,8 @@ test_level (void)
 
 /* How the file is opened */
 
-/* The flags of the only descriptor of this process that is open for this file; -1: there is none. */
+/* The flags of the only descriptor of this process that is open for this file; -1: there is none.
+ */
 static int
 get_open_flags (const char *path)
 {
