@@ -28,9 +28,9 @@ struct _GstGaioChunk
  * multiple of it. */
 #define GST_GAIO_CHUNK_ALIGNMENT 4096
 
-/* Thread: any. All chunks of a pool have `capacity` bytes; at most `max_idle` unused ones are kept.
- * A chunk keeps its pool alive. */
-GstGaioChunkPool *gst_gaio_chunk_pool_new (gsize capacity, guint max_idle);
+/* Thread: any. The chunks of a pool have `capacity` bytes or more; no more than `max_idle_bytes` of
+ * unused ones are kept. A chunk keeps its pool alive. */
+GstGaioChunkPool *gst_gaio_chunk_pool_new (gsize capacity, gsize max_idle_bytes);
 void gst_gaio_chunk_pool_unref (GstGaioChunkPool *self);
 
 GstGaioChunk *gst_gaio_chunk_new (GstGaioChunkPool *pool);

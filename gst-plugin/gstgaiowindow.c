@@ -37,7 +37,9 @@
 /* As much as one write joins: more pieces in a write cost more than a longer copy saves. */
 #define MAX_CHUNK_BYTES (1024 * 1024)
 #define MIN_CHUNK_BYTES GST_GAIO_CHUNK_ALIGNMENT
-#define MAX_IDLE_CHUNKS 4
+
+/* Memory that is used again is there already; what a burst took stays, so far. */
+#define MAX_IDLE_BYTES (16 * 1024 * 1024)
 
 /* A source that makes data faster than any disk would fill the window with memory that no cache
  * holds any more when it is written, which costs half as much again as the write. So one that comes
@@ -603,7 +605,7 @@ gst_gaio_window_new (GstGaioLoop *loop,
   self->length = config->length;
   self->sequential = true;
   self->tail.alignment = self->alignment;
-  self->tail.pool = gst_gaio_chunk_pool_new (get_chunk_capacity (config), MAX_IDLE_CHUNKS);
+  self->tail.pool = gst_gaio_chunk_pool_new (get_chunk_capacity (config), MAX_IDLE_BYTES);
   g_queue_init (&self->queue);
   g_mutex_init (&self->lock);
   g_cond_init (&self->cond);
