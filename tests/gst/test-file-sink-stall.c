@@ -10,14 +10,8 @@
  * thread of its own, and the sink's statistics say when it waits. */
 
 #include <errno.h>
-#include <fcntl.h>
-#include <glib/gstdio.h>
-#include <sched.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "gst-disk.h"
 #include "gst-stall.h"
 
 /* With room in the window a push returns, though nothing at all gets written. */
@@ -412,67 +406,16 @@ test_fifo_has_no_positions (void)
 
 /* A real disk. */
 
-static gboolean
-run (const char *command)
-{
-  g_autofree char *out = NULL;
-  g_autofree char *err = NULL;
-  g_autoptr (GError) error = NULL;
-  int status;
-
-  if (g_spawn_command_line_sync (command, &out, &err, &status, &error) &&
-      g_spawn_check_wait_status (status, &error))
-    return TRUE;
-  g_test_message ("%s: %s %s", command, error->message, err != NULL ? err : "");
-  return FALSE;
-}
-
-/* Freezes the file system until the returned descriptor is closed, which also happens when this
- * process dies: a frozen file system must not outlive it. */
-static int
-freeze (const char *mount_point)
-{
-  g_autoptr (GError) error = NULL;
-  const char *argv[] = {
-    "/bin/sh",
-    "-c",
-    "PATH=$PATH:/usr/sbin:/sbin; fsfreeze -f \"$0\" || exit 1; echo frozen; read line; "
-    "fsfreeze -u \"$0\"; echo thawed",
-    mount_point,
-    NULL,
-  };
-  int in, out;
-  char c = 0;
-
-  g_spawn_async_with_pipes (NULL,
-                            (char **) argv,
-                            NULL,
-                            G_SPAWN_DEFAULT,
-                            NULL,
-                            NULL,
-                            NULL,
-                            &in,
-                            &out,
-                            NULL,
-                            &error);
-  g_assert_no_error (error);
-  g_assert_cmpint (read (out, &c, 1), ==, 1);
-  g_assert_cmpint (c, ==, 'f');
-  close (out);
-  return in;
-}
-
 static void
-frozen_disk (const char *mount_point)
+frozen_disk (GstTestDisk *disk)
 {
-  g_autofree char *path = g_build_filename (mount_point, "out", NULL);
+  g_autofree char *path = g_build_filename (disk->mount_point, "out", NULL);
   GstTestSink *t = gst_test_sink_new (path);
   g_autoptr (GstBufferPool) pool = gst_buffer_pool_new ();
   GstStructure *config = gst_buffer_pool_get_config (pool);
   const gsize size = 256 * 1024;
   const guint n_buffers = 100;
   g_autofree guint8 *image = g_malloc (n_buffers * size);
-  int frozen = -1;
 
   for (gsize i = 0; i < n_buffers * size; i++)
     image[i] = i / 256 + i;
@@ -485,7 +428,7 @@ frozen_disk (const char *mount_point)
       GstBuffer *buffer;
 
       if (i == 10)
-        frozen = freeze (mount_point);
+        gst_test_disk_freeze (disk);
       g_assert_cmpint (gst_buffer_pool_acquire_buffer (pool, &buffer, NULL), ==, GST_FLOW_OK);
       gst_buffer_fill (buffer, 0, image + i * size, size);
       g_assert_cmpint (gst_pad_push (t->src, buffer), ==, GST_FLOW_OK);
@@ -494,7 +437,7 @@ frozen_disk (const char *mount_point)
   g_assert_cmpuint (gst_test_sink_stat (t, "level-bytes"), >, (n_buffers - 20) * size);
   g_assert_cmpuint (gst_test_sink_stat (t, "blocked-count"), ==, 0);
 
-  close (frozen);
+  gst_test_disk_thaw (disk);
   g_assert_true (gst_pad_push_event (t->src, gst_event_new_eos ()));
   g_assert_true (gst_buffer_pool_set_active (pool, FALSE));
   gst_test_assert_file (path, image, n_buffers * size);
@@ -505,42 +448,12 @@ frozen_disk (const char *mount_point)
 static void
 test_frozen_disk (void)
 {
-  g_autofree char *image = NULL;
-  g_autofree char *mount_point = NULL;
-  g_autofree char *dir = NULL;
-  g_autofree char *make = NULL;
-  g_autofree char *mount_it = NULL;
-  g_autofree char *unmount = NULL;
-  gboolean mounted;
+  GstTestDisk *disk = gst_test_disk_new ();
 
-  if (geteuid () != 0)
-    {
-      g_test_skip ("only root can freeze a file system");
-      return;
-    }
-  dir = gst_test_make_dir ();
-  image = g_build_filename (dir, "image", NULL);
-  mount_point = g_build_filename (dir, "mnt", NULL);
-  make = g_strdup_printf ("/bin/sh -c 'PATH=$PATH:/usr/sbin:/sbin; truncate -s 64M %s && "
-                          "mkfs.ext4 -q -F %s'",
-                          image,
-                          image);
-  mount_it = g_strdup_printf ("/bin/sh -c 'PATH=$PATH:/usr/sbin:/sbin; mount -o loop %s %s'",
-                              image,
-                              mount_point);
-  unmount = g_strdup_printf ("umount %s", mount_point);
-  g_assert_cmpint (g_mkdir (mount_point, 0700), ==, 0);
-  mounted = run (make) && run (mount_it);
-  if (mounted)
-    {
-      frozen_disk (mount_point);
-      g_assert_true (run (unmount));
-    }
-  else
-    {
-      g_test_skip ("no loop device, or no mkfs.ext4, or mounting is not allowed here");
-    }
-  gst_test_remove_dir (dir);
+  if (disk == NULL)
+    return;
+  frozen_disk (disk);
+  gst_test_disk_free (disk);
 }
 
 int
