@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: the gaio authors
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Each job is a few blocking calls on the descriptor, made in a worker of the default thread pool,
+/* Each job is a few blocking calls on the descriptor, made in a worker of a thread pool,
  * because most have no form in a ring that would not be a thread of the kernel's as well.
  *
  * Write-back fails after the write that it is for has long succeeded, and says so once, to
@@ -149,7 +149,11 @@ done (gboolean cancelled, gpointer user_data)
 }
 
 void
-gst_gaio_job_start (GstGaioJob *self, GaioFile *file, GstGaioJobFunc done_func, gpointer user_data)
+gst_gaio_job_start (GstGaioJob *self,
+                    GaioThreadPool *pool,
+                    GaioFile *file,
+                    GstGaioJobFunc done_func,
+                    gpointer user_data)
 {
   self->busy = TRUE;
   self->file = g_object_ref (file);
@@ -157,6 +161,5 @@ gst_gaio_job_start (GstGaioJob *self, GaioFile *file, GstGaioJobFunc done_func, 
   self->user_data = user_data;
   self->started_ns = gaio_clock_get_ns (GAIO_CLOCK_MONOTONIC);
   g_clear_error (&self->error);
-  gaio_thread_pool_submit (gaio_thread_pool_get_default (), gaio_file_get_context (file), run, done,
-                           self, NULL);
+  gaio_thread_pool_submit (pool, gaio_file_get_context (file), run, done, self, NULL);
 }

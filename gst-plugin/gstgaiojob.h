@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What a window does to its file besides writing: system calls that may take long, in a thread of
- * the pool. */
+ * a pool. */
 
 #pragma once
 
@@ -48,6 +48,10 @@ struct _GstGaioJob
 };
 
 /* Thread: home of the file's context, where `done` will be called. */
-void gst_gaio_job_start (GstGaioJob *self, GaioFile *file, GstGaioJobFunc done, gpointer user_data);
+void gst_gaio_job_start (GstGaioJob *self,
+                         GaioThreadPool *pool,
+                         GaioFile *file,
+                         GstGaioJobFunc done,
+                         gpointer user_data);
 
 G_END_DECLS

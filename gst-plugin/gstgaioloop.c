@@ -8,7 +8,8 @@
  * on one disk share a thread and those on another have another, and what a disk does to its own
  * it does to nobody else. A disk is a device number: of a regular file that of its file system.
  * What is no regular file is a disk of its own, since a pipe that nobody reads is no matter of
- * other pipes. A name given by the user overrules all that.
+ * other pipes. A name given by the user overrules all that. For the same reason each has a thread
+ * pool, which has threads only while there is work for them.
  *
  * One lock guards the table and the counts. It is held while a thread is started, so that two do
  * not start the same, and not while one is stopped. */
@@ -22,6 +23,7 @@ struct _GstGaioLoop
 {
   char *key;
   GaioIOThread *thread;
+  GaioThreadPool *pool;
   guint refs; /* under `loops_lock` */
 };
 
@@ -59,6 +61,7 @@ loop_new_locked (char *key, GError **error)
   self = g_new0 (GstGaioLoop, 1);
   self->key = key;
   self->thread = thread;
+  self->pool = gaio_thread_pool_new ();
   if (loops == NULL)
     loops = g_hash_table_new (g_str_hash, g_str_equal);
   g_hash_table_insert (loops, self->key, self);
@@ -100,6 +103,7 @@ gst_gaio_loop_unref (GstGaioLoop *self)
 
   /* Joins the thread, unless this is it. */
   g_object_unref (self->thread);
+  g_object_unref (self->pool);
   g_free (self->key);
   g_free (self);
 }
@@ -108,4 +112,10 @@ GaioContext *
 gst_gaio_loop_get_context (GstGaioLoop *self)
 {
   return gaio_io_thread_get_context (self->thread);
+}
+
+GaioThreadPool *
+gst_gaio_loop_get_pool (GstGaioLoop *self)
+{
+  return self->pool;
 }

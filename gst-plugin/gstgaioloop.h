@@ -19,7 +19,8 @@ GstGaioLoop *gst_gaio_loop_acquire (const char *name, int fd, GError **error);
 /* Thread: any. After the last one, in any thread but the loop's own, the thread has ended. */
 void gst_gaio_loop_unref (GstGaioLoop *self);
 
-/* Thread: any. Belongs to the loop. */
+/* Thread: any. Belong to the loop. The pool is for what may wait for the disk. */
 GaioContext *gst_gaio_loop_get_context (GstGaioLoop *self);
+GaioThreadPool *gst_gaio_loop_get_pool (GstGaioLoop *self);
 
 G_END_DECLS

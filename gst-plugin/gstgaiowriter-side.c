@@ -26,7 +26,7 @@ start_job (GstGaioWindow *self, GstGaioJobKind kind)
   g_mutex_lock (&self->lock);
   self->n_jobs++;
   g_mutex_unlock (&self->lock);
-  gst_gaio_job_start (job, self->file, job_done, self);
+  gst_gaio_job_start (job, gst_gaio_loop_get_pool (self->loop), self->file, job_done, self);
 }
 
 /* So far there is all that was pushed, if it was pushed in order. */
