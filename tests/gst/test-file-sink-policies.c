@@ -310,11 +310,11 @@ hold_up_free (Holdup *self)
 /* After a seek nothing is dropped before something was accepted; nor while old bytes are written
  * anew. */
 static void
-never_dropped_at (guint64 position)
+never_dropped_at (guint64 position, gsize size, int n_before)
 {
   Holdup holdup = { 0 };
   GstTestSink *t = gst_test_sink_new (NULL);
-  Pusher pusher = { .sink = t, .size = 60000, .n_buffers = 2 };
+  Pusher pusher = { .sink = t, .size = size, .n_buffers = 2 };
   guint64 accepted = 0;
   gsize end;
 
@@ -329,15 +329,17 @@ never_dropped_at (guint64 position)
   accepted = gst_test_sink_stat (t, "bytes-accepted");
   g_assert_cmpuint (accepted, ==, 180000);
 
+  gst_test_sink_segment (t, GST_FORMAT_BYTES, 10);
   gst_test_sink_segment (t, GST_FORMAT_BYTES, position);
   pusher_start (&pusher);
   wait_until_blocked (t, 1);
+  g_assert_cmpint (g_atomic_int_get (&pusher.n_pushed), ==, n_before);
   g_assert_cmpuint (gst_test_sink_stat (t, "buffers-dropped"), ==, 2);
   hold_up_end (&holdup);
   g_thread_join (pusher.thread);
   g_assert_cmpint (pusher.ret, ==, GST_FLOW_OK);
   g_assert_cmpuint (gst_test_sink_stat (t, "buffers-dropped"), ==, 2);
-  end = MAX (180000, position + 120000);
+  end = MAX (180000, position + 2 * size);
   g_assert_true (gst_pad_push_event (t->src, gst_event_new_eos ()));
   gst_test_sink_stop (t);
   {
@@ -354,8 +356,11 @@ never_dropped_at (guint64 position)
 static void
 test_never_dropped_after_seek (void)
 {
-  never_dropped_at (0);
-  never_dropped_at (20000);
+  never_dropped_at (0, 60000, 0);
+  /* There is room for the first one. */
+  never_dropped_at (0, 15000, 1);
+  /* Back at the end, where a buffer is dropped when it does not come after a seek. */
+  never_dropped_at (180000, 60000, 0);
 }
 
 /* A window smaller than what is gathered for a write must not drop on a disk that is idle. */

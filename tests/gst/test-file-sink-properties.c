@@ -236,8 +236,7 @@ test_level (void)
 
 /* How the file is opened */
 
-/* The flags of the only descriptor of this process that is open for this file; -1: there is none.
- */
+/* The flags of the descriptor of this process that is open for writing this file, or -1. */
 static int
 get_open_flags (const char *path)
 {
@@ -249,8 +248,10 @@ get_open_flags (const char *path)
       g_autofree char *entry = g_build_filename ("/proc/self/fd", name, NULL);
       g_autofree char *target = g_file_read_link (entry, NULL);
 
-      if (g_strcmp0 (target, path) == 0)
-        return fcntl (atoi (name), F_GETFL);
+      int flags = fcntl (atoi (name), F_GETFL);
+
+      if (g_strcmp0 (target, path) == 0 && (flags & O_ACCMODE) != O_RDONLY)
+        return flags;
     }
   return -1;
 }
@@ -373,6 +374,7 @@ test_append (void)
   append_with ("file-mode", "append", "max-in-flight", "4");
   append_with ("file-mode", "append", "direct", "auto");
   append_with ("file-mode", "append", "preallocate", "10000000");
+  append_with ("append", "true", "file-mode", "overwrite");
 }
 
 /* Direct I/O */
@@ -446,6 +448,7 @@ test_direct_pipe (void)
 
   set (fifo->sink, "direct", "auto");
   gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
+  g_assert_cmpint (get_open_flags (fifo->path) & (O_ACCMODE | O_DIRECT), ==, O_WRONLY);
   fifo_thaw (fifo);
   g_assert_cmpint (gst_test_sink_push (fifo->sink, 100000), ==, GST_FLOW_OK);
   fifo_finish (fifo, 100000);
@@ -640,6 +643,28 @@ test_flush_interval (void)
   wait_for_stat (t, "bytes-written", 10);
   assert_counting (t, 10);
   gst_test_sink_free (t);
+}
+
+/* What has no positions has its order from there being one only. */
+static void
+test_max_in_flight_pipe (void)
+{
+  Fifo *fifo = fifo_new ();
+  g_autoptr (GstStructure) stats = NULL;
+  guint in_flight = 0;
+
+  set (fifo->sink, "max-in-flight", "8");
+  set (fifo->sink, "stall-warning", "1000000");
+  gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
+  for (guint i = 0; i < 8; i++)
+    g_assert_cmpint (gst_test_sink_push (fifo->sink, 1024 * 1024), ==, GST_FLOW_OK);
+  while (gst_test_sink_stat (fifo->sink, "stalls") == 0)
+    g_usleep (1000);
+  g_object_get (fifo->sink->sink, "io-stats", &stats, NULL);
+  g_assert_true (gst_structure_get_uint (stats, "in-flight", &in_flight));
+  g_assert_cmpuint (in_flight, ==, 1);
+  fifo_thaw (fifo);
+  fifo_finish (fifo, 8 * 1024 * 1024);
 }
 
 static void
@@ -925,6 +950,7 @@ main (int argc, char **argv)
   gaio_test_add ("/file-sink/properties/unbuffered", test_unbuffered);
   gaio_test_add ("/file-sink/properties/flush-interval", test_flush_interval);
   gaio_test_add ("/file-sink/properties/max-in-flight", test_max_in_flight);
+  gaio_test_add ("/file-sink/properties/max-in-flight/pipe", test_max_in_flight_pipe);
   gaio_test_add ("/file-sink/properties/sync-after", test_sync_after);
   gaio_test_add ("/file-sink/properties/sync-after/stalled", test_sync_after_stalled);
   gaio_test_add ("/file-sink/properties/sync-mode", test_sync_mode);
