@@ -202,11 +202,13 @@ cut_locked (GstGaioReader *self, GstGaioBlock *block, guint64 intended_end, GErr
 {
   GstGaioRun *run = block->run;
   guint64 end = block->offset + block->length;
+  guint64 call = block->call;
   GstGaioBlock *last;
 
+  /* The block itself is among them when nothing came. */
   while ((last = gst_gaio_run_pop_from (run, end)) != NULL)
     drop_block_locked (self, last);
-  gst_gaio_run_cut (run, end, error != NULL ? intended_end : end, block->call, error);
+  gst_gaio_run_cut (run, end, error != NULL ? intended_end : end, call, error);
 }
 
 /* The I/O thread. */

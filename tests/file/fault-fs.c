@@ -7,8 +7,9 @@
  * write, fsync, flush and truncate; a fault is an errno, or the number of one of those below. With
  * `at-N-` in front the first N of these operations after each open go well; with `once-` before
  * that it happens once for each open, and with `direct-` before that the kernel keeps nothing of
- * the file in its cache. Any other name is that of a file that works. Files are there as soon as
- * they are named, and what is in them goes with the process. */
+ * the file in its cache. With `@OFFSET` at the end it happens to those reads only that want the
+ * byte there. Any other name is that of a file that works. Files are there as soon as they are
+ * named, and what is in them goes with the process. */
 
 #define FUSE_USE_VERSION 31
 
@@ -151,6 +152,15 @@ fs_open (const char *path, struct fuse_file_info *fi)
   return err == 0 && (fi->flags & O_TRUNC) != 0 ? fs_truncate (path, 0, fi) : -err;
 }
 
+static bool
+is_read_at (const char *path, off_t offset, size_t size)
+{
+  const char *at = strchr (path, '@');
+  off_t place = at != NULL ? atoll (at + 1) : 0;
+
+  return at == NULL || (offset <= place && place < offset + (off_t) size);
+}
+
 static int
 fs_read (const char *path, char *buffer, size_t size, off_t offset, struct fuse_file_info *fi)
 {
@@ -158,7 +168,7 @@ fs_read (const char *path, char *buffer, size_t size, off_t offset, struct fuse_
   int err;
 
   size = (size_t) offset >= file->size ? 0 : MIN (size, file->size - offset);
-  err = fault_at (path, "read", &size);
+  err = is_read_at (path, offset, size) ? fault_at (path, "read", &size) : 0;
   if (err != 0)
     return -err;
   memcpy (buffer, file->data + offset, size);

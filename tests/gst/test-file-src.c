@@ -227,7 +227,7 @@ test_uri_query (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (paths); i++)
     {
-      g_autofree char *uris[G_N_ELEMENTS (both)] = { NULL };
+      char *uris[G_N_ELEMENTS (both)] = { NULL };
 
       for (guint j = 0; j < G_N_ELEMENTS (both); j++)
         {
@@ -239,7 +239,7 @@ test_uri_query (void)
         }
       g_assert_cmpstr (uris[0], ==, uris[1]);
       g_free (uris[0]);
-      uris[0] = NULL;
+      g_free (uris[1]);
     }
 }
 
@@ -494,7 +494,7 @@ test_silent_fifo (void)
 static void
 same_open_error (const char *path, GstResourceError code, int errnum)
 {
-  g_autofree char *texts[G_N_ELEMENTS (both)] = { NULL };
+  char *texts[G_N_ELEMENTS (both)] = { NULL };
 
   for (guint i = 0; i < G_N_ELEMENTS (both); i++)
     {
@@ -527,7 +527,7 @@ same_open_error (const char *path, GstResourceError code, int errnum)
     }
   g_assert_cmpstr (texts[0], ==, texts[1]);
   g_free (texts[0]);
-  texts[0] = NULL;
+  g_free (texts[1]);
 }
 
 static void
