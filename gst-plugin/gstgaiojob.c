@@ -75,11 +75,13 @@ sync_data (GstGaioJob *self, int fd)
     fail (self, "sync");
 }
 
-/* The name of a new file is in its directory, and durable when that is. */
+/* The name of a new file is in its directory, and durable when that is. Where that is now the kernel
+ * knows best: the path may have been relative to a directory that the program has left. */
 static void
-sync_directory (GstGaioJob *self)
+sync_directory (GstGaioJob *self, int file_fd)
 {
-  const char *path = gaio_file_get_path (self->file);
+  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", file_fd);
+  g_autofree char *path = g_file_read_link (link, NULL);
   g_autofree char *dir = path != NULL ? g_path_get_dirname (path) : NULL;
   int fd = dir != NULL ? open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
@@ -103,7 +105,7 @@ finish (GstGaioJob *self, int fd)
     {
       sync_data (self, fd);
       if (self->error == NULL)
-        sync_directory (self);
+        sync_directory (self, fd);
     }
   if (self->drop && self->error == NULL)
     drop (self, fd, 0, 0);
