@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <linux/fs.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -24,6 +26,7 @@
 #define N_FRAMES 105
 #define FREEZE_AT 30
 #define THAW_AT 75 /* 1.5 s later */
+#define MAX_SECONDS 60
 
 /* Without latency: a frame is in the muxer when the next one is made. Noise makes large ones, so
  * that filesink too would have to write within a few frames. One thread feeds both sinks, so
@@ -44,8 +47,9 @@ typedef struct
   GstClockTime last;
 } Source;
 
-/* A process that thaws the file system when this one has ended, in whichever way: a frozen one
- * would stay for ever. It ends when `*end` is closed. */
+/* A process that thaws the file system when `*end` is closed: a frozen one would stay for ever. If
+ * this process is killed its threads that wait for the disk cannot go, and keep `*end` open; so
+ * after a time in which the test should have ended it is made to fail, and the disk thaws. */
 static pid_t
 guard_new (int fd, int *end)
 {
@@ -57,12 +61,12 @@ guard_new (int fd, int *end)
   g_assert_cmpint (child, >=, 0);
   if (child == 0)
     {
-      char c;
+      struct pollfd closed = { .fd = ends[0] };
 
       close (ends[1]);
       setsid ();
-      while (read (ends[0], &c, 1) > 0)
-        ;
+      if (poll (&closed, 1, MAX_SECONDS * 1000) == 0)
+        kill (getppid (), SIGKILL);
       ioctl (fd, FITHAW, 0);
       _exit (0);
     }
