@@ -168,8 +168,11 @@ gst_gaio_file_sink_unlock (GstBaseSink *sink)
 {
   GstGaioFileSink *self = GST_GAIO_FILE_SINK (sink);
 
+  /* A flush may begin while the state goes down to NULL: it does not wait for anything. */
+  GST_OBJECT_LOCK (self);
   if (self->window != NULL)
     gst_gaio_window_interrupt (self->window, GST_GAIO_INTERRUPT_UNLOCK);
+  GST_OBJECT_UNLOCK (self);
   return TRUE;
 }
 
@@ -178,8 +181,10 @@ gst_gaio_file_sink_unlock_stop (GstBaseSink *sink)
 {
   GstGaioFileSink *self = GST_GAIO_FILE_SINK (sink);
 
+  GST_OBJECT_LOCK (self);
   if (self->window != NULL)
     gst_gaio_window_resume (self->window, GST_GAIO_INTERRUPT_UNLOCK);
+  GST_OBJECT_UNLOCK (self);
   return TRUE;
 }
 

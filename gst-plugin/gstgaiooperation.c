@@ -87,11 +87,14 @@ gst_gaio_operation_split (GstGaioOperation *self, gsize size)
   return rest;
 }
 
-static G_DEFINE_QUARK (gaio - pool - is - limited, pool_is_limited)
+/* clang-format off */
+static G_DEFINE_QUARK (gaio-pool-is-limited, pool_is_limited)
+/* clang-format on */
 
-    /* The configuration can be had as a copy only, which is too much for every buffer. So the pool
-     * remembers what it was found to be; we do not keep the pool. */
-    static bool pool_is_limited (GstBufferPool *pool)
+/* The configuration can be had as a copy only, which is too much for every buffer. So the pool
+ * remembers what it was found to be; we do not keep the pool. */
+static bool
+pool_is_limited (GstBufferPool *pool)
 {
   enum
   {
@@ -183,11 +186,11 @@ gst_gaio_operations_hold (GQueue *operations, GstBuffer *buffer, guint64 offset,
       operation->buffer = gst_buffer_ref (buffer);
       operation->data = operation->map.data;
       operation->size = operation->map.size;
-      /* The cost is that of the whole buffer: the first of its memories carries it. */
-      operation->cost = operations->length == 0 ? cost : 0;
       offset += operation->size;
       g_queue_push_tail_link (operations, &operation->link);
     }
+  /* The cost is that of the whole buffer, and is due until the last of its memories is written. */
+  ((GstGaioOperation *) operations->tail->data)->cost = cost;
   return TRUE;
 }
 

@@ -63,6 +63,8 @@ struct _GstGaioWindow
   guint64 syncing;   /* and will be, when the sync that runs has ended */
   guint64 allocated; /* blocks are allocated up to here */
   guint64 length;    /* the file's at the beginning, or of the last truncation */
+  guint64 begin;     /* where the stream began, or begins anew after that, and */
+  guint64 begun;     /* what had been written by then */
   guint64 dropped;   /* up to here the page cache was told to forget */
   bool may_allocate;
   bool has_allocated;
@@ -93,6 +95,7 @@ struct _GstGaioWindow
   bool hurry;       /* write even little, until the queue is empty */
   guint interrupts; /* of GstGaioInterrupt */
   bool failed;
+  bool closed;    /* the file: nothing comes after that */
   bool torn_down; /* the loop's thread will not touch it any more */
   guint n_draining;
   bool waiting;       /* somebody waits for room, and */

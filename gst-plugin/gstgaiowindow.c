@@ -439,12 +439,13 @@ gst_gaio_window_flush (GstGaioWindow *self)
   g_mutex_unlock (&self->lock);
 }
 
-/* A failure ends a wait that can be interrupted; the other one is for the kernel to let go. */
+/* A failure ends a wait that can be interrupted; the other one is for the kernel to let go, and
+ * for what is done to the file afterwards. */
 static bool
 is_to_be_waited_for_locked (GstGaioWindow *self, gboolean interruptible)
 {
-  if (self->failed && interruptible)
-    return false;
+  if (self->failed)
+    return !interruptible && !self->closed;
   return self->n_busy > 0 || self->n_jobs > 0 || self->queue.length > 0;
 }
 
@@ -625,7 +626,7 @@ gst_gaio_window_unref (GstGaioWindow *self)
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->cond);
   g_object_unref (self->file);
-  gst_gaio_loop_unref (self->loop);
+  g_clear_pointer (&self->loop, gst_gaio_loop_unref);
   g_free (self);
 }
 
@@ -638,6 +639,8 @@ leave (gpointer user_data)
 void
 gst_gaio_window_free (GstGaioWindow *self)
 {
+  GstGaioLoop *loop;
+
   g_atomic_int_inc (&self->refs);
   g_mutex_lock (&self->lock);
   self->sink = NULL;
@@ -649,7 +652,10 @@ gst_gaio_window_free (GstGaioWindow *self)
   while (!self->torn_down)
     g_cond_wait (&self->cond, &self->lock);
   g_mutex_unlock (&self->lock);
+  /* Not by the loop's thread, which may have the last reference: it cannot wait for its end. */
+  loop = g_steal_pointer (&self->loop);
   gst_gaio_window_unref (self);
+  gst_gaio_loop_unref (loop);
 }
 
 static void
@@ -661,6 +667,8 @@ abandon (gpointer user_data)
 void
 gst_gaio_window_abandon (GstGaioWindow *self)
 {
+  /* The loop may end with the window, in its own thread, before this call has returned. */
+  g_autoptr (GaioContext) context = g_object_ref (self->context);
   GQueue dropped = G_QUEUE_INIT;
 
   g_mutex_lock (&self->lock);
@@ -675,5 +683,5 @@ gst_gaio_window_abandon (GstGaioWindow *self)
   g_mutex_unlock (&self->lock);
 
   gst_gaio_operations_free (&dropped);
-  gaio_context_invoke (self->context, abandon, self, NULL);
+  gaio_context_invoke (context, abandon, self, NULL);
 }

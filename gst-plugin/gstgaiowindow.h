@@ -116,7 +116,7 @@ GstGaioWindow *gst_gaio_window_new (GstGaioLoop *loop,
                                     GstObject *sink);
 
 /* Thread: any but the loop's, when nobody else uses the window any more and all was drained or has
- * failed. Waits for the loop's thread to let go of it; the file is closed if it was not. */
+ * failed. Waits for the loop's thread to let go of it, with the file closed. */
 void gst_gaio_window_free (GstGaioWindow *self);
 
 /* Thread: any. Instead of gst_gaio_window_free(), when it could not be drained in time: drops what
@@ -153,8 +153,8 @@ void gst_gaio_window_finish (GstGaioWindow *self);
  * afterwards. */
 void gst_gaio_window_close (GstGaioWindow *self);
 
-/* Thread: any but the loop's. Flushes, and waits until all is done; after a failure until nothing
- * is in flight any more, when it is not interruptible. `deadline_us` is in the time of
+/* Thread: any but the loop's. Flushes, and waits until all is done; after a failure, when it is
+ * not interruptible, until the file is closed. `deadline_us` is in the time of
  * g_get_monotonic_time(), or G_MAXINT64. */
 GstGaioWindowResult
 gst_gaio_window_drain (GstGaioWindow *self, gboolean interruptible, gint64 deadline_us);

@@ -89,6 +89,7 @@ gst_gaio_writer_finish (GstGaioWindow *self)
   self->has_allocated = false;
   self->allocated = job->to;
   self->syncing = self->top;
+  self->unsynced = self->unsynced && !job->sync;
   start_job (self, GST_GAIO_JOB_FINISH);
 }
 
@@ -154,6 +155,7 @@ job_done (GstGaioJob *job, gpointer user_data)
 
   g_mutex_lock (&self->lock);
   self->n_jobs--;
+  self->closed = self->closed || job->kind == GST_GAIO_JOB_CLOSE;
   if (job->kind == GST_GAIO_JOB_SYNC || (job->kind == GST_GAIO_JOB_FINISH && job->sync))
     {
       self->stats.syncs += job->error == NULL;
@@ -234,4 +236,6 @@ gst_gaio_writer_see_end_of_stall (GstGaioWindow *self, gint64 started_ns)
   oldest = get_oldest_start (self);
   if (oldest == 0 || gst_gaio_writer_get_now () - oldest < (gint64) self->config.stall_warning_ns)
     tell_stall (self, false, gst_gaio_writer_get_now () - started_ns);
+  if (oldest != 0)
+    gst_gaio_writer_watch_for_stall (self, oldest);
 }

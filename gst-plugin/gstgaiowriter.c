@@ -19,7 +19,7 @@
  *
  * After a failure nothing begins any more. When what is in flight has ended, a file that only grew
  * is cut where the failure was, so that it is a prefix of the stream: with several slots there may
- * be bytes behind. */
+ * be bytes behind. Then it is closed, in a worker: a disk that hangs keeps close(2), too. */
 
 #include <errno.h>
 #include <limits.h>
@@ -340,31 +340,51 @@ end_locked (GstGaioWindow *self)
 
 /* With several writes in flight there may be something behind the one that failed; what was
  * allocated ahead is there in any case. */
+static bool
+is_to_be_cut_locked (GstGaioWindow *self)
+{
+  return self->config.is_regular && self->sequential &&
+         (self->top > self->valid || self->has_allocated);
+}
+
+/* Of a file that only grew it is known what is in it; what came behind a hole is not. */
 static void
-cut_after_failure (GstGaioWindow *self)
+correct_stats_locked (GstGaioWindow *self)
+{
+  if (!self->sequential || !self->config.is_regular)
+    return;
+  self->stats.written = self->begun + MIN (self->top, self->valid) - self->begin;
+  self->stats.lost = self->stats.accepted - self->stats.written;
+}
+
+/* What is still to be done after a failure, one thing after the other. */
+static void
+wind_up (GstGaioWindow *self)
 {
   GstGaioSlot *slot = &self->slots[0];
   bool is_due;
 
   g_mutex_lock (&self->lock);
-  is_due = is_idle_locked (self) && self->failed && self->config.is_regular && self->sequential &&
-           (self->top > self->valid || self->has_allocated);
+  is_due = self->failed && is_idle_locked (self) && !self->closed;
   if (is_due)
     {
+      correct_stats_locked (self);
+      slot->kind = is_to_be_cut_locked (self) ? GST_GAIO_OPERATION_TRUNCATE
+                                              : GST_GAIO_OPERATION_CLOSE;
       self->top = MIN (self->top, self->valid);
-      slot->busy = true;
-      slot->kind = GST_GAIO_OPERATION_TRUNCATE;
+      self->has_allocated = false;
       slot->offset = MAX (self->top, self->length);
       slot->size = 0;
-      slot->cost = 0;
       slot->started_ns = gst_gaio_writer_get_now ();
+      slot->busy = true;
       self->n_busy++;
       self->alone = true;
-      self->has_allocated = false;
     }
   g_mutex_unlock (&self->lock);
-  if (is_due)
+  if (is_due && slot->kind == GST_GAIO_OPERATION_TRUNCATE)
     gaio_request_truncate (slot->request, (goffset) slot->offset);
+  else if (is_due)
+    gst_gaio_writer_close (self);
 }
 
 static void
@@ -379,7 +399,7 @@ gst_gaio_writer_go_on (GstGaioWindow *self)
 {
   bool is_over;
 
-  cut_after_failure (self);
+  wind_up (self);
   g_mutex_lock (&self->lock);
   end_locked (self);
   is_over = self->leaving && is_idle_locked (self);
@@ -489,7 +509,10 @@ gst_gaio_writer_succeed (GstGaioWindow *self, GstGaioSlot *slot)
       self->unsynced = true;
       break;
     case GST_GAIO_OPERATION_TRUNCATE:
-      self->top = self->length = self->allocated = slot->offset;
+      if (gst_gaio_writer_has_failed (self))
+        break;
+      self->top = self->length = self->allocated = self->begin = slot->offset;
+      self->begun = self->stats.written;
       self->dropped = MIN (self->dropped, slot->offset);
       self->durable = MIN (self->durable, slot->offset);
       break;
@@ -554,6 +577,8 @@ slot_failed (GstGaioWindow *self, GstGaioSlot *slot, gsize n_written, const GErr
 {
   bool is_write = slot->kind == GST_GAIO_OPERATION_WRITE;
 
+  if (is_write)
+    self->top = MAX (self->top, slot->offset + n_written);
   gst_gaio_writer_fail (self, slot->kind,
                         is_write                                ? slot->offset + n_written
                         : slot->kind == GST_GAIO_OPERATION_SYNC ? self->durable
@@ -611,6 +636,7 @@ gst_gaio_writer_init (GstGaioWindow *self)
       slot->request = gaio_request_new (self->file, request_done, slot, NULL);
     }
   self->valid = G_MAXUINT64;
+  self->begin = self->config.base;
   self->top = self->durable = self->dropped = self->config.base;
   self->allocated = self->length;
   self->may_allocate = self->config.preallocate_bytes > 0 && self->config.is_regular;
@@ -667,6 +693,7 @@ cancel_all (GstGaioWindow *self)
       if (slot->to_retry)
         {
           slot->to_retry = false;
+          self->valid = MIN (self->valid, slot->offset);
           g_ptr_array_set_size (slot->batch, 0);
           gst_gaio_writer_leave_slot (self, slot);
         }
@@ -684,6 +711,7 @@ gst_gaio_writer_leave (GstGaioWindow *self, gboolean cancel)
 
   if (cancel)
     cancel_all (self);
+  wind_up (self);
   g_mutex_lock (&self->lock);
   is_idle = is_idle_locked (self);
   g_mutex_unlock (&self->lock);
