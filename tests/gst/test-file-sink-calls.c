@@ -50,16 +50,17 @@ static gboolean
 is_harmless (const char *line)
 {
   static const char *const names[] = {
-    "futex(", "mmap(",          "munmap(",    "mprotect(",      "madvise(",
-    "brk(",   "clock_gettime(", "gettimeofday(", "sched_yield(", "rt_sig",
-    "--- ",   "restart_syscall(", "mremap(",  "getpid(",
+    "futex(",         "mmap(",         "munmap(",      "mprotect(", "madvise(", "brk(",
+    "clock_gettime(", "gettimeofday(", "sched_yield(", "rt_sig",    "--- ",     "restart_syscall(",
+    "mremap(",        "getpid(",
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     if (g_str_has_prefix (line, names[i]))
       return TRUE;
-  /* An eventfd takes eight bytes; no write to a file of this test is so short. */
-  return g_str_has_prefix (line, "write(") && g_str_has_suffix (line, ", 8) = 8");
+  /* An eventfd takes the number one in eight bytes, and no such bytes are in the stream. */
+  return g_str_has_prefix (line, "write(") &&
+         strstr (line, "\"\\1\\0\\0\\0\\0\\0\\0\\0\", 8)") != NULL;
 }
 
 static gboolean

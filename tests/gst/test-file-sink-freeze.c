@@ -146,9 +146,8 @@ pusher_start (Pusher *self, GstTestSink *sink)
 static void
 room (Disk *disk)
 {
-  g_autoptr (GstTestStream) stream = gst_test_stream_new (1, 20 * 1000 * 1000, 500 * 1000,
-                                                          GST_TEST_STREAM_SEEKS |
-                                                              GST_TEST_STREAM_SYNCS);
+  g_autoptr (GstTestStream) stream = gst_test_stream_new (
+      1, 20 * 1000 * 1000, 500 * 1000, GST_TEST_STREAM_SEEKS | GST_TEST_STREAM_SYNCS);
   g_autoptr (GstTestOutcome) outcome = NULL;
   GstTestSink *t = disk->sink;
 
@@ -376,8 +375,8 @@ test_error (void)
 static void
 crowd (Disk *disk)
 {
-  g_autoptr (GstTestStream) stream =
-      gst_test_stream_new (1, 1000 * 1000, 50 * 1000, GST_TEST_STREAM_SEEKS | GST_TEST_STREAM_SYNCS);
+  g_autoptr (GstTestStream) stream = gst_test_stream_new (
+      1, 1000 * 1000, 50 * 1000, GST_TEST_STREAM_SEEKS | GST_TEST_STREAM_SYNCS);
   g_autoptr (GstTestOutcome) outcome = NULL;
   GstTestSink *others[N_CROWD];
   GstTestSink *free_one = NULL;

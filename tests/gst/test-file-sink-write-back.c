@@ -13,8 +13,8 @@
 #include "file-mount.h"
 #include "gst-test-stream.h"
 
-#define ROOM_BYTES (24 * 1024 * 1024)
-#define STREAM_BYTES (64 * 1024 * 1024)
+#define ROOM_BYTES (80 * 1024 * 1024) /* XFS wants most of it for itself */
+#define STREAM_BYTES (128 * 1024 * 1024)
 
 typedef void (*SetUpFunc) (GstTestSink *t);
 
