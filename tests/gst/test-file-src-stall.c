@@ -65,6 +65,7 @@ server_add (Server *server, const char *name)
 typedef struct
 {
   GstPad *pad;
+  guint64 offset;
   GstFlowReturn ret;
 } Pull;
 
@@ -74,7 +75,7 @@ pull_one (gpointer user_data)
   Pull *pull = user_data;
   g_autoptr (GstBuffer) buffer = NULL;
 
-  pull->ret = gst_pad_get_range (pull->pad, 0, 4096, &buffer);
+  pull->ret = gst_pad_get_range (pull->pad, pull->offset, 4096, &buffer);
   return NULL;
 }
 
@@ -93,7 +94,7 @@ stop_while_hung (gboolean dies)
   g_autofree char *path = NULL;
   GstElement *src;
   GThread *thread;
-  Pull pull;
+  Pull pull = { 0 };
 
   if (server == NULL)
     return;
@@ -127,6 +128,35 @@ static void
 test_stop_dead (void)
 {
   stop_while_hung (TRUE);
+}
+
+/* The same when it wants to know whether the file has grown, which is another question. The kernel
+ * answers it itself for the first second; either way nothing waits. */
+static void
+test_stop_at_end (void)
+{
+  Server *server = server_new ();
+  g_autofree char *path = NULL;
+  GstElement *src;
+  GThread *thread;
+  Pull pull = { .offset = LENGTH - 10 };
+
+  if (server == NULL)
+    return;
+  path = server_add (server, "direct-in");
+  src = make ("gaiofilesrc", path);
+  pull.pad = start_pull (src);
+  g_usleep (1200 * 1000);
+  fault_server_halt (server->server);
+  thread = g_thread_new ("pull", pull_one, &pull);
+  g_usleep (100 * 1000);
+  assert_state (src, GST_STATE_NULL, GST_STATE_CHANGE_SUCCESS);
+  g_thread_join (thread);
+  g_assert_cmpint (pull.ret, ==, GST_FLOW_FLUSHING);
+  gst_object_unref (pull.pad);
+  gst_object_unref (src);
+  fault_server_go_on (server->server);
+  server_free (server);
 }
 
 /* A seek gets the streaming thread out of its wait; when the server is back all goes on. */
@@ -190,6 +220,7 @@ test_others (void)
     {
       hung[i] = make ("gaiofilesrc", path);
       pulls[i].pad = start_pull (hung[i]);
+      pulls[i].offset = 0;
     }
   fault_server_halt (server->server);
   for (guint i = 0; i < G_N_ELEMENTS (hung); i++)
@@ -300,6 +331,28 @@ test_error_pull (void)
   server_free (server);
 }
 
+/* Who comes near to a bad place in small steps does not read it at each of them. */
+static void
+test_error_near (void)
+{
+  Server *server = server_new ();
+  g_autofree char *path = NULL;
+  g_autoptr (GstElement) src = NULL;
+  GstPad *pad;
+
+  if (server == NULL)
+    return;
+  path = server_add (server, "direct-read-5@700001");
+  src = make ("gaiofilesrc", path);
+  pad = start_pull (src);
+  for (guint64 offset = 0; offset < 700000; offset += 1000)
+    assert_range (pad, server->source->data, offset, 1000, 1000);
+  /* One for each step from where the failed one began, at the most, and few before. */
+  g_assert_cmpuint (stat_of (src, "reads"), <=, 90);
+  stop_pull (src, pad);
+  server_free (server);
+}
+
 /* What failed when it was read ahead is read again when it is wanted. */
 static void
 test_error_once (void)
@@ -373,10 +426,12 @@ main (int argc, char **argv)
   gst_test_init (&argc, &argv);
   gaio_test_add ("/file-src-stall/stop", test_stop);
   gaio_test_add ("/file-src-stall/stop-dead", test_stop_dead);
+  gaio_test_add ("/file-src-stall/stop-at-end", test_stop_at_end);
   gaio_test_add ("/file-src-stall/seek", test_seek);
   gaio_test_add ("/file-src-stall/others", test_others);
   gaio_test_add ("/file-src-stall/error", test_error);
   gaio_test_add ("/file-src-stall/error-pull", test_error_pull);
+  gaio_test_add ("/file-src-stall/error-near", test_error_near);
   gaio_test_add ("/file-src-stall/error-once", test_error_once);
   gaio_test_add ("/file-src-stall/short", test_short);
   gaio_test_add ("/file-src-stall/slow", test_slow);

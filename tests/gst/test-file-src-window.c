@@ -28,6 +28,33 @@ test_shares (void)
   source_free (source);
 }
 
+/* Few bytes do not keep the many alive that were read with them; and who goes back a little finds
+ * what was there. */
+static void
+test_small_ones (void)
+{
+  Source *source = source_new (SIZE);
+  g_autoptr (GstElement) src = make ("gaiofilesrc", source->path);
+  GstPad *pad = start_pull (src);
+  guint64 reads;
+
+  for (guint64 offset = 0; offset < 2000000; offset += 5000)
+    {
+      g_autoptr (GstBuffer) buffer = NULL;
+      gsize max;
+
+      g_assert_cmpint (gst_pad_get_range (pad, offset, 5000, &buffer), ==, GST_FLOW_OK);
+      gst_buffer_get_sizes (buffer, NULL, &max);
+      g_assert_cmpuint (max, <=, 16 * 5000 + 15);
+    }
+  reads = stat_of (src, "reads");
+  for (guint64 offset = 1000000; offset < 2000000; offset += 5000)
+    assert_range (pad, source->data, offset, 5000, 5000);
+  g_assert_cmpuint (stat_of (src, "reads"), ==, reads);
+  stop_pull (src, pad);
+  source_free (source);
+}
+
 /* Memory that is shared outlives the element, and its file. */
 static void
 test_buffer_outlives (void)
@@ -192,6 +219,7 @@ main (int argc, char **argv)
 {
   gst_test_init (&argc, &argv);
   gaio_test_add ("/file-src-window/shares", test_shares);
+  gaio_test_add ("/file-src-window/small-ones", test_small_ones);
   gaio_test_add ("/file-src-window/buffer-outlives", test_buffer_outlives);
   gaio_test_add ("/file-src-window/random-ranges", test_random_ranges);
   gaio_test_add ("/file-src-window/random-wastes-little", test_random_wastes_little);
