@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: the gaio authors
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""gaiofilesink from the command line, as TAP: what gst-launch-1.0 and gst-inspect-1.0 show of it,
+"""The elements from the command line, as TAP: what gst-launch-1.0 and gst-inspect-1.0 show of them,
 exit codes included, and what is in the file when the program is interrupted or killed.
 
     test-launch.py RECORD-SCRIPT
@@ -81,6 +81,26 @@ def test_inspect(_):
                  "max-transient-error-timeout", "o-sync", "overflow", "preallocate",
                  "stall-warning", "sync-after", "sync-interval", "sync-mode"):
         assert re.search(rf"^  {name} *: \S", done.stdout, re.MULTILINE), name
+
+
+def test_source(tmp):
+    """a file read by gaiofilesrc is the file, and gst-inspect-1.0 is content with it"""
+    done = run(INSPECT + ["gaiofilesrc"], env=dict(os.environ, G_DEBUG="fatal-warnings"))
+    assert done.returncode == 0, done.stdout
+    assert "CRITICAL" not in done.stdout and "WARNING" not in done.stdout, done.stdout
+    for line in (r"Rank +none \(0\)", r"Klass +Source/File", r"GstURIHandler"):
+        assert re.search(line, done.stdout), line
+    for name in ("location", "blocksize", "read-ahead", "read-size", "io-stats"):
+        assert re.search(rf"^  {name} +: \S", done.stdout, re.MULTILINE), name
+    source, out = tmp / "source", tmp / "copy"
+    source.write_bytes(os.urandom(5_000_000))
+    for blocksize in (1000, 65536):
+        said = succeed("gaiofilesrc", f"location={source}", f"blocksize={blocksize}",
+                       "! filesink", f"location={out}")
+        assert out.read_bytes() == source.read_bytes()
+        assert said.count("gaiofilesrc-stats") == 1, said
+    done = launch("gaiofilesrc", f"location={tmp}/absent", "! fakesink")
+    assert done.returncode != 0 and "No such file" in done.stdout, done.stdout
 
 
 def test_copy(tmp):
@@ -232,7 +252,8 @@ def test_kill(tmp):
         assert data == pattern(len(data))
 
 
-TESTS = [test_inspect, test_copy, test_record, test_same_as_filesink, test_standard_output,
+TESTS = [test_inspect, test_source, test_copy, test_record, test_same_as_filesink,
+         test_standard_output,
          test_missing_directory, test_no_location, test_disk_full, test_no_calls_while_streaming,
          test_interrupt, test_terminate, test_kill]
 
