@@ -100,6 +100,7 @@ struct _GstGaioWindow
   guint n_draining;
   bool waiting;       /* somebody waits for room, and */
   guint64 wake_level; /* is to be woken when no more than this is held */
+  guint64 paced;      /* what had been accepted when the source was last held up */
   GstGaioWindowStats stats;
   guint64 latencies[GST_GAIO_N_LATENCIES]; /* of writes, by powers of two of ns */
 };

@@ -43,9 +43,11 @@
 
 /* A source that makes data faster than any disk would fill the window with memory that no cache
  * holds any more when it is written, which costs half as much again as the write. So one that comes
- * straight back is held up at this level, for a moment; not one that has a clock to follow, and not
- * while a write takes long: then it is the window's turn. */
+ * straight back is held up at this level, for a moment in so many bytes: for each of its buffers it
+ * would be too long for small ones. Not one that has a clock to follow, and not while a write takes
+ * long: then it is the window's turn. */
 #define PACE_BYTES (4 * 1024 * 1024)
+#define PACE_STEP_BYTES (1024 * 1024)
 #define PACE_WAIT_NS (500 * G_GINT64_CONSTANT (1000))
 #define PACE_WRITE_NS (5 * G_GINT64_CONSTANT (1000000))
 #define PACE_GAP_NS (200 * G_GINT64_CONSTANT (1000))
@@ -106,12 +108,14 @@ pace_locked (GstGaioWindow *self)
 {
   gint64 now_ns;
 
-  if (self->stats.held <= PACE_BYTES || self->failed || self->interrupts != 0)
+  if (self->stats.held <= PACE_BYTES || self->stats.accepted - self->paced < PACE_STEP_BYTES ||
+      self->failed || self->interrupts != 0)
     return;
   now_ns = get_now ();
   if (now_ns - self->pushed_ns > PACE_GAP_NS ||
       (self->n_busy > 0 && now_ns - get_write_start_locked (self) > PACE_WRITE_NS))
     return;
+  self->paced = self->stats.accepted;
   self->wake_level = PACE_BYTES - PACE_BYTES / 4;
   self->waiting = true;
   g_cond_wait_until (&self->cond, &self->lock, (now_ns + PACE_WAIT_NS) / 1000);
