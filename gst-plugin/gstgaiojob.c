@@ -75,8 +75,8 @@ sync_data (GstGaioJob *self, int fd)
     fail (self, "sync");
 }
 
-/* The name of a new file is in its directory, and durable when that is. Where that is now the kernel
- * knows best: the path may have been relative to a directory that the program has left. */
+/* The name of a new file is in its directory, and durable when that is. Where that is now the
+ * kernel knows best: the path may have been relative to a directory that the program has left. */
 static void
 sync_directory (GstGaioJob *self, int file_fd)
 {

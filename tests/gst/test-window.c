@@ -70,8 +70,8 @@ random_config (GRand *rand)
     .can_position = TRUE,
     .direct = g_rand_boolean (rand),
     .preallocate_bytes = PICK (rand, 0, 0, 1, 10000, 1024 * 1024, G_MAXINT64 - 10000),
-    .sync_mode = (GstGaioSyncMode) PICK (rand, GST_GAIO_SYNC_NONE, GST_GAIO_SYNC_EOS,
-                                         GST_GAIO_SYNC_PERIODIC),
+    .sync_mode = (GstGaioSyncMode) PICK (rand, GST_GAIO_SYNC_NONE, GST_GAIO_SYNC_NONE,
+                                         GST_GAIO_SYNC_EOS, GST_GAIO_SYNC_PERIODIC),
     .sync_interval_ns = PICK (rand, 1000000, 50000000),
     .drop_cache = g_rand_int_range (rand, 0, 4) == 0,
     .stall_warning_ns = PICK (rand, 0, 1, 1000000000),
@@ -300,7 +300,7 @@ test_random (void)
   g_autofree char *path = g_build_filename (dir, "file", NULL);
   guint32 seed = get_first_seed ();
 
-  for (guint n = count_runs (150); n > 0; n--, seed++)
+  for (guint n = count_runs (100); n > 0; n--, seed++)
     {
       Run run;
       guint n_steps;
@@ -327,7 +327,7 @@ test_abandoned (void)
   g_autofree char *dir = gst_test_make_dir ();
   g_autofree char *path = g_build_filename (dir, "file", NULL);
 
-  for (guint32 seed = 0; seed < count_runs (300); seed++)
+  for (guint32 seed = 0; seed < count_runs (150); seed++)
     {
       Run run;
       guint n_steps;
@@ -352,7 +352,7 @@ test_failing (void)
   FaultServer *server = fault_server_new ();
   guint32 seed = get_first_seed ();
 
-  for (guint n = server != NULL ? count_runs (150) : 0; n > 0; n--, seed++)
+  for (guint n = server != NULL ? count_runs (100) : 0; n > 0; n--, seed++)
     {
       int errnum = errnos[seed % G_N_ELEMENTS (errnos)];
       g_autofree char *name =
