@@ -9,39 +9,48 @@
  * burst does not pin its memory for the rest of the stream.
  *
  * Memory that nobody has touched yet comes page by page, each with a fault of its own: ten times
- * the price of the copy that goes there. A stream that needs more than a few chunks at once copies
- * much in little time, so it gets them as large pages, where the system has those. */
+ * the price of the copy that goes there, and a hundred times where a virtual machine has to get it
+ * from its host. A stream that copies much in little time should not pay for that with its own
+ * thread. So when one has more than a few chunks in use, a worker makes some ready, as large pages
+ * where the system has those; what is not ready in time is made on the spot, and small.
+ */
 
 #include <sys/mman.h>
 
 #include "gstgaiochunk.h"
 
+#define PAGE_BYTES 4096
+
 #define LARGE_BYTES (2 * 1024 * 1024)
-#define MAX_SMALL_CHUNKS 2
+#define MIN_READY_CHUNKS 2 /* for streams that have as many in use */
 
 struct _GstGaioChunkPool
 {
   /* immutable */
   gsize capacity;
   gsize max_idle_bytes;
+  GstGaioLoop
+      *loop; /* whose workers make chunks; the owner's, and used by the taking thread only */
 
-  gint refs; /* (atomic) one for the owner, one for each chunk in use */
+  gint refs; /* (atomic) one for the owner, one for each chunk in use, one for a worker */
 
   GMutex lock;
 
   /* under lock */
   GPtrArray *idle;
   gsize idle_bytes;
-  guint n_chunks; /* idle or in use */
+  guint n_used;
+  gboolean is_making; /* a worker makes some ready */
 };
 
 GstGaioChunkPool *
-gst_gaio_chunk_pool_new (gsize capacity, gsize max_idle_bytes)
+gst_gaio_chunk_pool_new (gsize capacity, gsize max_idle_bytes, GstGaioLoop *loop)
 {
   GstGaioChunkPool *self = g_new0 (GstGaioChunkPool, 1);
 
   self->capacity = capacity;
   self->max_idle_bytes = max_idle_bytes;
+  self->loop = loop;
   self->refs = 1;
   self->idle = g_ptr_array_new ();
   g_mutex_init (&self->lock);
@@ -77,11 +86,49 @@ chunk_alloc (gsize capacity, gsize alignment)
   return chunk;
 }
 
+static gboolean
+is_short_locked (GstGaioChunkPool *pool)
+{
+  return pool->capacity >= LARGE_BYTES / 2 && pool->n_used >= MIN_READY_CHUNKS &&
+         pool->idle->len < MIN_READY_CHUNKS &&
+         pool->idle_bytes + LARGE_BYTES <= pool->max_idle_bytes;
+}
+
+/* In a worker. */
+static void
+make_ready (gpointer user_data)
+{
+  GstGaioChunkPool *pool = user_data;
+
+  g_mutex_lock (&pool->lock);
+  while (is_short_locked (pool))
+    {
+      GstGaioChunk *chunk;
+
+      g_mutex_unlock (&pool->lock);
+      chunk = chunk_alloc (LARGE_BYTES, LARGE_BYTES);
+      madvise (chunk->data, LARGE_BYTES, MADV_HUGEPAGE);
+      for (gsize i = 0; i < LARGE_BYTES; i += PAGE_BYTES)
+        chunk->data[i] = 0;
+      g_mutex_lock (&pool->lock);
+      pool->idle_bytes += LARGE_BYTES;
+      g_ptr_array_add (pool->idle, chunk);
+    }
+  pool->is_making = FALSE;
+  g_mutex_unlock (&pool->lock);
+}
+
+static void
+unref_pool (gpointer user_data)
+{
+  gst_gaio_chunk_pool_unref (user_data);
+}
+
 GstGaioChunk *
 gst_gaio_chunk_new (GstGaioChunkPool *pool)
 {
   GstGaioChunk *chunk = NULL;
-  gboolean large = FALSE;
+  gboolean is_short;
 
   g_mutex_lock (&pool->lock);
   if (pool->idle->len > 0)
@@ -89,22 +136,20 @@ gst_gaio_chunk_new (GstGaioChunkPool *pool)
       chunk = g_ptr_array_steal_index (pool->idle, pool->idle->len - 1);
       pool->idle_bytes -= chunk->capacity;
     }
-  else
-    {
-      large = pool->n_chunks >= MAX_SMALL_CHUNKS && pool->capacity >= LARGE_BYTES / 2;
-      pool->n_chunks++;
-    }
+  pool->n_used++;
+  is_short = !pool->is_making && is_short_locked (pool);
+  pool->is_making |= is_short;
   g_mutex_unlock (&pool->lock);
 
-  if (large)
+  if (is_short)
     {
-      chunk = chunk_alloc (LARGE_BYTES, LARGE_BYTES);
-      madvise (chunk->data, LARGE_BYTES, MADV_HUGEPAGE);
+      g_atomic_int_inc (&pool->refs);
+      gaio_thread_pool_submit (gst_gaio_loop_get_pool (pool->loop),
+                               gst_gaio_loop_get_context (pool->loop), make_ready, NULL, pool,
+                               unref_pool);
     }
-  else if (chunk == NULL)
-    {
-      chunk = chunk_alloc (pool->capacity, GST_GAIO_CHUNK_ALIGNMENT);
-    }
+  if (chunk == NULL)
+    chunk = chunk_alloc (pool->capacity, GST_GAIO_CHUNK_ALIGNMENT);
   g_atomic_int_inc (&pool->refs);
   chunk->pool = pool;
   g_atomic_int_set (&chunk->refs, 1);
@@ -128,14 +173,11 @@ gst_gaio_chunk_unref (GstGaioChunk *self)
   self->pool = NULL;
 
   g_mutex_lock (&pool->lock);
+  pool->n_used--;
   if (pool->idle_bytes + self->capacity <= pool->max_idle_bytes)
     {
       pool->idle_bytes += self->capacity;
       g_ptr_array_add (pool->idle, g_steal_pointer (&self));
-    }
-  else
-    {
-      pool->n_chunks--;
     }
   g_mutex_unlock (&pool->lock);
 

@@ -6,7 +6,7 @@
 
 #pragma once
 
-#include <glib.h>
+#include "gstgaioloop.h"
 
 G_BEGIN_DECLS
 
@@ -29,8 +29,9 @@ struct _GstGaioChunk
 #define GST_GAIO_CHUNK_ALIGNMENT 4096
 
 /* Thread: any. The chunks of a pool have `capacity` bytes or more; no more than `max_idle_bytes` of
- * unused ones are kept. A chunk keeps its pool alive. */
-GstGaioChunkPool *gst_gaio_chunk_pool_new (gsize capacity, gsize max_idle_bytes);
+ * unused ones are kept. A chunk keeps its pool alive. The loop, whose workers make chunks, must
+ * live as long as chunks are taken. */
+GstGaioChunkPool *gst_gaio_chunk_pool_new (gsize capacity, gsize max_idle_bytes, GstGaioLoop *loop);
 void gst_gaio_chunk_pool_unref (GstGaioChunkPool *self);
 
 GstGaioChunk *gst_gaio_chunk_new (GstGaioChunkPool *pool);

@@ -610,7 +610,7 @@ gst_gaio_window_new (GstGaioLoop *loop,
   self->length = config->length;
   self->sequential = true;
   self->tail.alignment = self->alignment;
-  self->tail.pool = gst_gaio_chunk_pool_new (get_chunk_capacity (config), MAX_IDLE_BYTES);
+  self->tail.pool = gst_gaio_chunk_pool_new (get_chunk_capacity (config), MAX_IDLE_BYTES, loop);
   g_queue_init (&self->queue);
   g_mutex_init (&self->lock);
   g_cond_init (&self->cond);
