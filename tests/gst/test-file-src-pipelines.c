@@ -144,8 +144,8 @@ test_mp4_decoded (void)
                 VIDEO "! qtmux faststart=true", "qtdemux ! jpegdec", TRUE);
 }
 
-/* Its index is at the end, and its two streams are interleaved. When it has come to its end by push
- * the demuxer takes a seek or does not, whatever the source. */
+/* Its index is at the end, and its two streams are interleaved. There is no seek after the end: the
+ * demuxer does not always take one there. */
 static void
 test_avi (void)
 {
