@@ -14,6 +14,17 @@
 #include "gst-shape.h"
 #include "gst-test.h"
 
+#ifdef __SANITIZE_ADDRESS__
+/* What a muxer loses is told from what we lose by the whole stack only. */
+const char *__asan_default_options (void);
+
+const char *
+__asan_default_options (void)
+{
+  return "fast_unwind_on_malloc=0";
+}
+#endif
+
 /* Takes the place of GLib's for the plugins in this process. */
 gint64
 g_get_real_time (void)
@@ -29,7 +40,13 @@ typedef struct
 } Way;
 
 static const Way ways[] = {
-  { 0, 64 * 1024 * 1024 }, { 1, 64 * 1024 * 1024 }, { 2, 100 * 1000 }, { 3, 3000 }, { 4, 1 },
+  { 1, 64 * 1024 * 1024 },
+  { 2, 3000 },
+#ifndef __SANITIZE_ADDRESS__
+  { 0, 64 * 1024 * 1024 },
+  { 3, 100 * 1000 },
+  { 4, 1 },
+#endif
 };
 
 typedef struct

@@ -92,8 +92,9 @@ test_branches (void)
   g_autoptr (GstMessage) error = NULL;
   Branch branches[N] = { 0 };
 
-  pipeline = gst_test_parse ("fakesrc is-live=true sizetype=random sizemin=1 sizemax=20000 "
-                             "filltype=pattern-span ! tee name=t allow-not-linked=true");
+  pipeline = gst_test_parse ("fakesrc is-live=true sizetype=random sizemin=1 sizemax=4000 "
+                             "filltype=pattern-span ! identity sleep-time=100 ! "
+                             "tee name=t allow-not-linked=true");
   tee = gst_bin_get_by_name (GST_BIN (pipeline), "t");
   g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_PLAYING), !=,
                    GST_STATE_CHANGE_FAILURE);
