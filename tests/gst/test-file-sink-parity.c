@@ -319,23 +319,11 @@ static void
 note_uris (Actor *self)
 {
   const char *const uris[] = {
-    "file:///foo/bar",
-    "file://localhost/foo",
-    "file://host/foo",
-    "file:///a%20b%3fc%23d",
-    "file:///a%2Fb",
-    "file:relative",
-    "file://",
-    "file:///",
-    "file:///x?query",
-    "file:///%",
-    "file:///a/../b//c/./d",
-    "file:///%c3%a4",
-    "file:///%ff",
-    "http://host/foo",
-    "file:////two",
-    "file:///a%00b",
-    "FILE:///upper",
+    "file:///foo/bar", "file://localhost/foo", "file://host/foo", "file:///a%20b%3fc%23d",
+    "file:///a%2Fb",   "file:relative",        "file://",         "file:///",
+    "file:///x?query", "file:///x#part",       "file:///%",       "file:///a/../b//c/./d",
+    "file:///%c3%a4",  "file:///%ff",          "http://host/foo", "file:////two",
+    "file:///a%00b",   "FILE:///upper",
   };
   const char *const locations[] = {
     "/foo/bar?a=b#c d%20", "relative", "./a/../b", "/a//b/./c/../d", "/\xc3\xa4", "", "/", "~/x",
