@@ -38,9 +38,9 @@ get_flags (GstGaioFileSink *self)
       if (self->run.file_mode != GST_GAIO_FILE_SINK_FILE_MODE_OVERWRITE)
         flags |= O_TRUNC;
     }
-  /* O_APPEND puts every write at the end of the file, wherever that is by then. Direct I/O and
-   * preallocation move the end for a while; then the writes go to where it was at the start. */
-  else if (self->run.direct == GST_GAIO_FILE_SINK_DIRECT_NO && self->run.preallocate == 0)
+  /* O_APPEND puts every write at the end of the file, wherever that is by then. Direct I/O moves
+   * the end for a while; then the writes go to where it was at the start. */
+  else if (self->run.direct == GST_GAIO_FILE_SINK_DIRECT_NO)
     {
       flags |= O_APPEND;
     }
@@ -60,7 +60,8 @@ open_retrying (const char *location, int flags)
   return fd;
 }
 
-/* Of a pipe O_DIRECT means something else, and one opened for reading too has its reader. */
+/* A FIFO refuses it, but is open for a moment before it does: who waits for a writer there must not
+ * see one come and go. */
 static gboolean
 can_be_direct (const char *location)
 {

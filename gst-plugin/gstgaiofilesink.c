@@ -69,6 +69,7 @@
 /* What the element is: its type and URIs. gstgaiofilesink-private.h says what is where. */
 
 #include "gstgaiofilesink-private.h"
+#include "gstgaiouri.h"
 
 GST_DEBUG_CATEGORY (gst_gaio_file_sink_debug);
 
@@ -136,25 +137,8 @@ gst_gaio_file_sink_uri_set_uri (GstURIHandler *handler, const char *uri, GError 
   GstGaioFileSink *self = GST_GAIO_FILE_SINK (handler);
   g_autofree char *location = NULL;
 
-  /* Nothing behind the slashes takes the name away, as a location of NULL does. */
-  if (g_strcmp0 (uri, "file://") != 0)
-    {
-      g_autofree char *host = NULL;
-      g_autoptr (GError) reason = NULL;
-
-      location = g_filename_from_uri (uri, &host, &reason);
-      if (location == NULL || (host != NULL && g_ascii_strcasecmp (host, "localhost") != 0))
-        {
-          g_set_error (error,
-                       GST_URI_ERROR,
-                       GST_URI_ERROR_BAD_URI,
-                       "Cannot write to '%s': %s",
-                       uri,
-                       reason != NULL ? reason->message : "the file is on another host");
-          return FALSE;
-        }
-    }
-
+  if (!gst_gaio_uri_get_location (uri, &location, error))
+    return FALSE;
   if (!gst_gaio_file_sink_set_location (self, location))
     {
       g_set_error (error,

@@ -44,6 +44,7 @@
  * gstgaiofilesrc-run.c, and where the bytes come from in gstgaioreader.c. */
 
 #include "gstgaiofilesrc-private.h"
+#include "gstgaiouri.h"
 
 #define DEFAULT_BLOCKSIZE 4096
 #define DEFAULT_READ_AHEAD (8 * 1024 * 1024)
@@ -220,22 +221,8 @@ gst_gaio_file_src_uri_set_uri (GstURIHandler *handler, const char *uri, GError *
   GstGaioFileSrc *self = GST_GAIO_FILE_SRC (handler);
   g_autofree char *location = NULL;
 
-  /* Nothing behind the slashes takes the name away: that is how programs ask whether there is an
-   * element for such URIs. */
-  if (g_strcmp0 (uri, "file://") != 0)
-    {
-      g_autofree char *host = NULL;
-      g_autoptr (GError) reason = NULL;
-
-      location = g_filename_from_uri (uri, &host, &reason);
-      if (location == NULL || (host != NULL && g_ascii_strcasecmp (host, "localhost") != 0))
-        {
-          g_set_error (error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI, "Cannot read from '%s': %s",
-                       uri, reason != NULL ? reason->message : "the file is on another host");
-          return FALSE;
-        }
-    }
-
+  if (!gst_gaio_uri_get_location (uri, &location, error))
+    return FALSE;
   if (!set_location (self, location))
     {
       g_set_error (error, GST_URI_ERROR, GST_URI_ERROR_BAD_STATE,

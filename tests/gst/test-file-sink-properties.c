@@ -236,8 +236,7 @@ test_level (void)
 
 /* How the file is opened */
 
-/* The flags of the only descriptor of this process that is open for this file; -1: there is none.
- */
+/* The flags of the descriptor of this process that is open for writing this file, or -1. */
 static int
 get_open_flags (const char *path)
 {
@@ -249,8 +248,10 @@ get_open_flags (const char *path)
       g_autofree char *entry = g_build_filename ("/proc/self/fd", name, NULL);
       g_autofree char *target = g_file_read_link (entry, NULL);
 
-      if (g_strcmp0 (target, path) == 0)
-        return fcntl (atoi (name), F_GETFL);
+      int flags = fcntl (atoi (name), F_GETFL);
+
+      if (g_strcmp0 (target, path) == 0 && (flags & O_ACCMODE) != O_RDONLY)
+        return flags;
     }
   return -1;
 }
@@ -342,7 +343,7 @@ test_overwrite_preallocated (void)
 
 /* All ways to say it, with and without what makes the end of the file move meanwhile. */
 static void
-append_with (const char *name, const char *value, const char *extra, const char *extra_value)
+append_with (const char *name, const char *value, const char *direct, const char *preallocate)
 {
   GstTestSink *t = gst_test_sink_new (NULL);
   g_autofree guint8 *image = g_malloc (3 + 150000);
@@ -352,8 +353,9 @@ append_with (const char *name, const char *value, const char *extra, const char 
     image[3 + i] = (guint8) i;
   g_assert_true (g_file_set_contents (t->path, "old", 3, NULL));
   set (t, name, value);
-  if (extra != NULL)
-    set (t, extra, extra_value);
+  set (t, "direct", direct);
+  set (t, "preallocate", preallocate);
+  set (t, "max-in-flight", "4");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   g_assert_false (is_seekable (t));
   g_assert_cmpint (gst_test_sink_push (t, 50000), ==, GST_FLOW_OK);
@@ -368,11 +370,11 @@ append_with (const char *name, const char *value, const char *extra, const char 
 static void
 test_append (void)
 {
-  append_with ("append", "true", NULL, NULL);
-  append_with ("file-mode", "append", NULL, NULL);
-  append_with ("file-mode", "append", "max-in-flight", "4");
-  append_with ("file-mode", "append", "direct", "auto");
-  append_with ("file-mode", "append", "preallocate", "10000000");
+  append_with ("append", "true", "no", "0");
+  append_with ("file-mode", "append", "no", "0");
+  append_with ("file-mode", "append", "auto", "0");
+  append_with ("file-mode", "append", "no", "10000000");
+  append_with ("file-mode", "append", "auto", "10000000");
 }
 
 /* Direct I/O */
@@ -438,7 +440,7 @@ test_direct_impossible (void)
   gst_test_sink_free (t);
 }
 
-/* O_DIRECT would make packets of what is written to a pipe, and O_RDWR a reader. */
+/* A pipe is opened as ever: with O_RDWR it would have its reader. */
 static void
 test_direct_pipe (void)
 {
@@ -446,6 +448,7 @@ test_direct_pipe (void)
 
   set (fifo->sink, "direct", "auto");
   gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
+  g_assert_cmpint (get_open_flags (fifo->path) & (O_ACCMODE | O_DIRECT), ==, O_WRONLY);
   fifo_thaw (fifo);
   g_assert_cmpint (gst_test_sink_push (fifo->sink, 100000), ==, GST_FLOW_OK);
   fifo_finish (fifo, 100000);
@@ -640,6 +643,28 @@ test_flush_interval (void)
   wait_for_stat (t, "bytes-written", 10);
   assert_counting (t, 10);
   gst_test_sink_free (t);
+}
+
+/* What has no positions has its order from there being one only. */
+static void
+test_max_in_flight_pipe (void)
+{
+  Fifo *fifo = fifo_new ();
+  g_autoptr (GstStructure) stats = NULL;
+  guint in_flight = 0;
+
+  set (fifo->sink, "max-in-flight", "8");
+  set (fifo->sink, "stall-warning", "1000000");
+  gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
+  for (guint i = 0; i < 8; i++)
+    g_assert_cmpint (gst_test_sink_push (fifo->sink, 1024 * 1024), ==, GST_FLOW_OK);
+  while (gst_test_sink_stat (fifo->sink, "stalls") == 0)
+    g_usleep (1000);
+  g_object_get (fifo->sink->sink, "io-stats", &stats, NULL);
+  g_assert_true (gst_structure_get_uint (stats, "in-flight", &in_flight));
+  g_assert_cmpuint (in_flight, ==, 1);
+  fifo_thaw (fifo);
+  fifo_finish (fifo, 8 * 1024 * 1024);
 }
 
 static void
@@ -925,6 +950,7 @@ main (int argc, char **argv)
   gaio_test_add ("/file-sink/properties/unbuffered", test_unbuffered);
   gaio_test_add ("/file-sink/properties/flush-interval", test_flush_interval);
   gaio_test_add ("/file-sink/properties/max-in-flight", test_max_in_flight);
+  gaio_test_add ("/file-sink/properties/max-in-flight/pipe", test_max_in_flight_pipe);
   gaio_test_add ("/file-sink/properties/sync-after", test_sync_after);
   gaio_test_add ("/file-sink/properties/sync-after/stalled", test_sync_after_stalled);
   gaio_test_add ("/file-sink/properties/sync-mode", test_sync_mode);

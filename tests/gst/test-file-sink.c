@@ -167,7 +167,9 @@ test_uri (void)
   g_assert_true (gst_uri_handler_set_uri (handler, "file://localhost/foo/baz", NULL));
   assert_uri (t->sink, "file:///foo/baz", "/foo/baz");
 
-  /* What has a meaning in a URI has none in a file name. */
+  /* What has a meaning in a URI has none in a file name; it need not be escaped. */
+  g_assert_true (gst_uri_handler_set_uri (handler, "file:///foo/a%20b?c#d", NULL));
+  assert_uri (t->sink, "file:///foo/a%20b%3Fc%23d", "/foo/a b?c#d");
   g_object_set (t->sink, "location", "/foo/bar?loc=a #1", NULL);
   assert_uri (t->sink, "file:///foo/bar%3Floc=a%20%231", "/foo/bar?loc=a #1");
   g_object_set (t->sink, "location", "a/relative name", NULL);
@@ -175,6 +177,9 @@ test_uri (void)
 
   assert_bad_uri (t->sink, "file://hostname/foo/foo");
   assert_bad_uri (t->sink, "file:relative");
+  assert_bad_uri (t->sink, "file://localhost");
+  assert_bad_uri (t->sink, "file:///foo%2Fbar");
+  assert_bad_uri (t->sink, "file:///foo%00bar");
   assert_uri (t->sink, relative_uri, "a/relative name");
 
   g_assert_true (gst_pad_peer_query (t->src, query));
