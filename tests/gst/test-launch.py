@@ -160,6 +160,7 @@ VIDEO = ("videotestsrc num-buffers=30 ! "
 AUDIO = ("audiotestsrc num-buffers=60 samplesperbuffer=960 ! audio/x-raw,rate=48000,channels=2 "
          "! {} ! queue ! m.")
 H264 = VIDEO.format("x264enc threads=1 speed-preset=ultrafast ! h264parse")
+VP8 = VIDEO.format("vp8enc deadline=1000000 cpu-used=5 threads=1")  # the same on a busy machine
 OPUS = AUDIO.format("opusenc")
 AAC = AUDIO.format("voaacenc ! aacparse")
 
@@ -172,8 +173,7 @@ RECORDINGS = {
                "reserved-moov-update-period=200000000", "x264enc voaacenc mp4mux"),
     "mov": (f"{H264} {AAC} qtmux name=m", "x264enc voaacenc qtmux"),
     "matroska": (f"{H264} {OPUS} matroskamux name=m", "x264enc opusenc matroskamux"),
-    "webm": (VIDEO.format("vp8enc deadline=1 threads=1") + f" {OPUS} webmmux name=m",
-             "vp8enc opusenc webmmux"),
+    "webm": (f"{VP8} {OPUS} webmmux name=m", "vp8enc opusenc webmmux"),
     "avi": (VIDEO.format("jpegenc") + " " + AUDIO.format("identity") + " avimux name=m",
             "jpegenc avimux"),
     "flv": (f"{H264} {AAC} flvmux name=m", "x264enc voaacenc flvmux"),
