@@ -187,6 +187,12 @@ gst_test_sink_segment (GstTestSink *self, GstFormat format, guint64 start)
 }
 
 void
+gst_test_sink_set (GstTestSink *self, const char *name, const char *value)
+{
+  gst_util_set_object_arg (G_OBJECT (self->sink), name, value);
+}
+
+void
 gst_test_sink_play (GstTestSink *self, GstFormat format)
 {
   g_assert_cmpint (gst_element_set_state (self->sink, GST_STATE_PLAYING),
@@ -227,6 +233,12 @@ GstFlowReturn
 gst_test_sink_push (GstTestSink *self, gsize size)
 {
   return gst_pad_push (self->src, gst_test_sink_buffer (self, size, 1));
+}
+
+void
+gst_test_sink_push_eos (GstTestSink *self)
+{
+  g_assert_true (gst_pad_push_event (self->src, gst_event_new_eos ()));
 }
 
 gint64
@@ -333,4 +345,14 @@ gst_test_assert_same_file (const char *one, const char *other)
   g_assert_no_error (error);
   g_assert_cmpuint (length, >, 0);
   gst_test_assert_file (other, (const guint8 *) data, length);
+}
+
+void
+gst_test_sink_assert_counting (GstTestSink *self, gsize size)
+{
+  g_autofree guint8 *image = g_malloc (size);
+
+  for (gsize i = 0; i < size; i++)
+    image[i] = (guint8) i;
+  gst_test_assert_file (self->path, image, size);
 }

@@ -45,6 +45,9 @@ GstTestSink *gst_test_sink_new (const char *path);
 GstTestSink *gst_test_sink_new_of (const char *factory, const char *path);
 void gst_test_sink_free (GstTestSink *self);
 
+/* A property by its text, as a launch line has it. */
+void gst_test_sink_set (GstTestSink *self, const char *name, const char *value);
+
 /* To PLAYING, with stream-start, and a segment of `format` unless that is GST_FORMAT_UNDEFINED. */
 void gst_test_sink_play (GstTestSink *self, GstFormat format);
 
@@ -56,6 +59,9 @@ void gst_test_sink_segment (GstTestSink *self, GstFormat format, guint64 start);
 /* A buffer with the next `size` bytes of the test's sequence, in memories of `size / n` each. */
 GstBuffer *gst_test_sink_buffer (GstTestSink *self, gsize size, guint n_memories);
 GstFlowReturn gst_test_sink_push (GstTestSink *self, gsize size);
+
+/* Which must be taken. */
+void gst_test_sink_push_eos (GstTestSink *self);
 
 gint64 gst_test_sink_position (GstTestSink *self);
 
@@ -73,3 +79,6 @@ GstMessage *gst_test_wait_message (GstBus *bus, GstMessageType types);
 /* The file has exactly these bytes. */
 void gst_test_assert_file (const char *path, const guint8 *data, gsize size);
 void gst_test_assert_same_file (const char *one, const char *other);
+
+/* Its file has the first `size` bytes of the test's sequence and no more. */
+void gst_test_sink_assert_counting (GstTestSink *self, gsize size);

@@ -2,42 +2,17 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* gaiofilesink's properties, one by one: their names, defaults and flags, and what each does to
- * the file, to the way it is written, or to what upstream is told. What it does when the disk
- * cannot keep up is in test-file-sink-policies.c. */
+ * the way the file is written. How it is opened is in test-file-sink-open.c, and what happens when
+ * the disk cannot keep up in test-file-sink-policies.c. */
 
-#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
 #include "gst-stall.h"
-
-static void
-set (GstTestSink *t, const char *name, const char *value)
-{
-  gst_util_set_object_arg (G_OBJECT (t->sink), name, value);
-}
-
-static void
-push_eos (GstTestSink *t)
-{
-  g_assert_true (gst_pad_push_event (t->src, gst_event_new_eos ()));
-}
-
-static void
-assert_counting (GstTestSink *t, gsize size)
-{
-  g_autofree guint8 *image = g_malloc (size);
-
-  for (gsize i = 0; i < size; i++)
-    image[i] = (guint8) i;
-  gst_test_assert_file (t->path, image, size);
-}
 
 /* Names, defaults, flags */
 
@@ -173,7 +148,7 @@ test_stats_are_complete (void)
 
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_test_sink_push (t, 1000), ==, GST_FLOW_OK);
-  push_eos (t);
+  gst_test_sink_push_eos (t);
   g_object_get (t->sink, "io-stats", &stats, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     g_assert_true (gst_structure_has_field_typed (stats, names[i], G_TYPE_UINT64));
@@ -228,306 +203,10 @@ test_level (void)
   g_assert_cmpuint (level, <=, 1024 * 1024);
   g_assert_cmpuint (n_notify, ==, 0);
   fifo_thaw (fifo);
-  push_eos (fifo->sink);
+  gst_test_sink_push_eos (fifo->sink);
   g_object_get (fifo->sink->sink, "level-bytes", &level, NULL);
   g_assert_cmpuint (level, ==, 0);
   fifo_finish (fifo, 1024 * 1024);
-}
-
-/* How the file is opened */
-
-/* The flags of the descriptor of this process that is open for writing this file, or -1. */
-static int
-get_open_flags (const char *path)
-{
-  g_autoptr (GDir) fds = g_dir_open ("/proc/self/fd", 0, NULL);
-  const char *name;
-
-  while ((name = g_dir_read_name (fds)) != NULL)
-    {
-      g_autofree char *entry = g_build_filename ("/proc/self/fd", name, NULL);
-      g_autofree char *target = g_file_read_link (entry, NULL);
-
-      int flags = fcntl (atoi (name), F_GETFL);
-
-      if (g_strcmp0 (target, path) == 0 && (flags & O_ACCMODE) != O_RDONLY)
-        return flags;
-    }
-  return -1;
-}
-
-static void
-test_o_sync (void)
-{
-  for (guint on = 0; on < 2; on++)
-    {
-      GstTestSink *t = gst_test_sink_new (NULL);
-
-      g_object_set (t->sink, "o-sync", (gboolean) on, NULL);
-      gst_test_sink_play (t, GST_FORMAT_BYTES);
-      g_assert_cmpint (get_open_flags (t->path) & O_SYNC, ==, on ? O_SYNC : 0);
-      g_assert_cmpint (gst_test_sink_push (t, 1000), ==, GST_FLOW_OK);
-      gst_test_sink_stop (t);
-      assert_counting (t, 1000);
-      gst_test_sink_free (t);
-    }
-}
-
-static gboolean
-is_seekable (GstTestSink *t)
-{
-  g_autoptr (GstQuery) query = gst_query_new_seeking (GST_FORMAT_BYTES);
-  gboolean seekable = FALSE;
-
-  g_assert_true (gst_pad_peer_query (t->src, query));
-  gst_query_parse_seeking (query, NULL, &seekable, NULL, NULL);
-  return seekable;
-}
-
-static void
-test_overwrite (void)
-{
-  GstTestSink *t = gst_test_sink_new (NULL);
-  const guint8 image[] = { 0, 1, 2, 'd', 'e', 'f', 200, 201 };
-
-  g_assert_true (g_file_set_contents (t->path, "abcdef", 6, NULL));
-  set (t, "file-mode", "overwrite");
-  gst_test_sink_play (t, GST_FORMAT_BYTES);
-  g_assert_true (is_seekable (t));
-  g_assert_cmpint (gst_test_sink_position (t), ==, 0);
-  g_assert_cmpint (gst_test_sink_push (t, 3), ==, GST_FLOW_OK);
-  push_eos (t);
-  gst_test_assert_file (t->path, (const guint8 *) "\0\1\2def", 6);
-  gst_test_sink_stop (t);
-  gst_test_assert_file (t->path, (const guint8 *) "\0\1\2def", 6);
-
-  /* It also makes a file, and one longer. */
-  gst_test_sink_play (t, GST_FORMAT_BYTES);
-  gst_test_sink_segment (t, GST_FORMAT_BYTES, 6);
-  t->next = 200;
-  g_assert_cmpint (gst_test_sink_push (t, 2), ==, GST_FLOW_OK);
-  gst_test_sink_stop (t);
-  gst_test_assert_file (t->path, image, sizeof image);
-  g_assert_cmpint (g_remove (t->path), ==, 0);
-  t->next = 0;
-  gst_test_sink_play (t, GST_FORMAT_BYTES);
-  g_assert_cmpint (gst_test_sink_push (t, 2), ==, GST_FLOW_OK);
-  gst_test_sink_stop (t);
-  gst_test_assert_file (t->path, image, 2);
-  gst_test_sink_free (t);
-}
-
-/* With blocks allocated ahead too, which are cut off again: not the file. */
-static void
-test_overwrite_preallocated (void)
-{
-  GstTestSink *t = gst_test_sink_new (NULL);
-  g_autofree guint8 *image = g_malloc (300000);
-
-  for (guint i = 0; i < 300000; i++)
-    image[i] = i < 100000 ? i : 7;
-  {
-    g_autofree guint8 *old = g_malloc (300000);
-
-    memset (old, 7, 300000);
-    g_assert_true (g_file_set_contents (t->path, (const char *) old, 300000, NULL));
-  }
-  set (t, "file-mode", "overwrite");
-  set (t, "preallocate", "1000000");
-  gst_test_sink_play (t, GST_FORMAT_BYTES);
-  g_assert_cmpint (gst_test_sink_push (t, 100000), ==, GST_FLOW_OK);
-  gst_test_sink_stop (t);
-  gst_test_assert_file (t->path, image, 300000);
-  gst_test_sink_free (t);
-}
-
-/* All ways to say it, with and without what makes the end of the file move meanwhile. */
-static void
-append_with (const char *name, const char *value, const char *direct, const char *preallocate)
-{
-  GstTestSink *t = gst_test_sink_new (NULL);
-  g_autofree guint8 *image = g_malloc (3 + 150000);
-
-  memcpy (image, "old", 3);
-  for (guint i = 0; i < 150000; i++)
-    image[3 + i] = (guint8) i;
-  g_assert_true (g_file_set_contents (t->path, "old", 3, NULL));
-  set (t, name, value);
-  set (t, "direct", direct);
-  set (t, "preallocate", preallocate);
-  set (t, "max-in-flight", "4");
-  gst_test_sink_play (t, GST_FORMAT_BYTES);
-  g_assert_false (is_seekable (t));
-  g_assert_cmpint (gst_test_sink_push (t, 50000), ==, GST_FLOW_OK);
-  g_assert_cmpint (gst_test_sink_push (t, 100000), ==, GST_FLOW_OK);
-  g_assert_cmpint (gst_test_sink_position (t), ==, 150000);
-  gst_test_sink_stop (t);
-  gst_test_assert_file (t->path, image, 150003);
-  gst_test_sink_assert_no_error (t);
-  gst_test_sink_free (t);
-}
-
-static void
-test_append (void)
-{
-  append_with ("append", "true", "no", "0");
-  append_with ("file-mode", "append", "no", "0");
-  append_with ("file-mode", "append", "auto", "0");
-  append_with ("file-mode", "append", "no", "10000000");
-  append_with ("file-mode", "append", "auto", "10000000");
-}
-
-/* Direct I/O */
-
-static gboolean
-can_be_direct (const char *dir)
-{
-  g_autofree char *path = g_build_filename (dir, "direct", NULL);
-  int fd = open (path, O_RDWR | O_CREAT | O_DIRECT, 0600);
-
-  if (fd < 0)
-    return FALSE;
-  close (fd);
-  g_remove (path);
-  return TRUE;
-}
-
-static void
-test_direct (void)
-{
-  GstTestSink *t = gst_test_sink_new (NULL);
-  g_autoptr (GstStructure) stats = NULL;
-  gboolean direct = FALSE;
-
-  if (!can_be_direct (t->dir))
-    {
-      g_test_skip ("the file system of /var/tmp has no direct I/O");
-      gst_test_sink_free (t);
-      return;
-    }
-  set (t, "direct", "yes");
-  gst_test_sink_play (t, GST_FORMAT_BYTES);
-  g_assert_cmpint (get_open_flags (t->path) & O_DIRECT, ==, O_DIRECT);
-  g_object_get (t->sink, "io-stats", &stats, NULL);
-  g_assert_true (gst_structure_get_boolean (stats, "direct", &direct));
-  g_assert_true (direct);
-  /* Of no size that a disk would like. */
-  for (guint i = 0; i < 30; i++)
-    g_assert_cmpint (gst_test_sink_push (t, 100001), ==, GST_FLOW_OK);
-  for (guint i = 0; i < 30; i++)
-    g_assert_cmpint (gst_test_sink_push (t, 77), ==, GST_FLOW_OK);
-  push_eos (t);
-  assert_counting (t, 30 * (100001 + 77));
-  gst_test_sink_stop (t);
-  assert_counting (t, 30 * (100001 + 77));
-  gst_test_sink_free (t);
-}
-
-static void
-test_direct_impossible (void)
-{
-  GstTestSink *t = gst_test_sink_new ("/dev/null");
-
-  set (t, "direct", "yes");
-  g_assert_cmpint (gst_element_set_state (t->sink, GST_STATE_READY), ==, GST_STATE_CHANGE_FAILURE);
-  g_assert_cmpint (gst_test_sink_assert_error (t, GST_RESOURCE_ERROR_OPEN_WRITE, "no direct I/O"),
-                   ==,
-                   EINVAL);
-  set (t, "direct", "auto");
-  gst_test_sink_play (t, GST_FORMAT_BYTES);
-  g_assert_cmpint (gst_test_sink_push (t, 100), ==, GST_FLOW_OK);
-  push_eos (t);
-  gst_test_sink_free (t);
-}
-
-/* A pipe is opened as ever: with O_RDWR it would have its reader. */
-static void
-test_direct_pipe (void)
-{
-  Fifo *fifo = fifo_new ();
-
-  set (fifo->sink, "direct", "auto");
-  gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
-  g_assert_cmpint (get_open_flags (fifo->path) & (O_ACCMODE | O_DIRECT), ==, O_WRONLY);
-  fifo_thaw (fifo);
-  g_assert_cmpint (gst_test_sink_push (fifo->sink, 100000), ==, GST_FLOW_OK);
-  fifo_finish (fifo, 100000);
-}
-
-/* Allocation */
-
-static GstQuery *
-propose (GstTestSink *t, const char *caps_text)
-{
-  g_autoptr (GstCaps) caps = caps_text != NULL ? gst_caps_from_string (caps_text) : NULL;
-  GstQuery *query = gst_query_new_allocation (caps, TRUE);
-
-  gst_pad_peer_query (t->src, query);
-  return query;
-}
-
-#define RAW_VIDEO "video/x-raw,format=I420,width=1920,height=1080,framerate=30/1"
-#define RAW_SIZE (1920 * 1080 * 3 / 2)
-
-static void
-assert_proposed (const char *hold, const char *caps, guint expected)
-{
-  GstTestSink *t = gst_test_sink_new (NULL);
-  g_autoptr (GstQuery) query = NULL;
-  GstBufferPool *pool;
-  guint size, min, max;
-
-  set (t, "hold", hold);
-  gst_test_sink_play (t, GST_FORMAT_BYTES);
-  query = propose (t, caps);
-  g_assert_cmpuint (gst_query_get_n_allocation_params (query), ==, 0);
-  g_assert_cmpuint (gst_query_get_n_allocation_pools (query), ==, expected != 0);
-  if (expected != 0)
-    {
-      gst_query_parse_nth_allocation_pool (query, 0, &pool, &size, &min, &max);
-      g_assert_null (pool);
-      g_assert_cmpuint (size, ==, RAW_SIZE);
-      g_assert_cmpuint (min, ==, expected);
-      g_assert_cmpuint (max, ==, 0);
-    }
-  gst_test_sink_free (t);
-}
-
-static void
-test_allocation (void)
-{
-  assert_proposed ("auto", NULL, 0);
-  assert_proposed ("auto", "image/jpeg", 0);
-  assert_proposed ("auto", RAW_VIDEO, 1);
-  assert_proposed ("ref", RAW_VIDEO, 64 * 1024 * 1024 / RAW_SIZE);
-  assert_proposed ("ref", "image/jpeg", 0);
-  assert_proposed ("copy", RAW_VIDEO, 0);
-}
-
-static void
-test_allocation_direct (void)
-{
-  GstTestSink *t = gst_test_sink_new (NULL);
-  g_autoptr (GstQuery) query = NULL;
-  GstAllocator *allocator;
-  GstAllocationParams params;
-
-  if (!can_be_direct (t->dir))
-    {
-      g_test_skip ("the file system of /var/tmp has no direct I/O");
-      gst_test_sink_free (t);
-      return;
-    }
-  set (t, "direct", "yes");
-  gst_test_sink_play (t, GST_FORMAT_BYTES);
-  query = propose (t, "image/jpeg");
-  g_assert_cmpuint (gst_query_get_n_allocation_pools (query), ==, 0);
-  g_assert_cmpuint (gst_query_get_n_allocation_params (query), ==, 1);
-  gst_query_parse_nth_allocation_param (query, 0, &allocator, &params);
-  g_assert_null (allocator);
-  g_assert_cmpuint (params.align, >=, 4095);
-  g_assert_cmpuint (params.align & (params.align + 1), ==, 0);
-  gst_test_sink_free (t);
 }
 
 /* How it is written */
@@ -550,7 +229,7 @@ hold_with (const char *hold, guint64 expected_copies)
   Fifo *fifo = fifo_new ();
   g_autoptr (GstBufferPool) pool = make_pool (100000, 8);
 
-  set (fifo->sink, "hold", hold);
+  gst_test_sink_set (fifo->sink, "hold", hold);
   gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
   for (guint i = 0; i < 8; i++)
     {
@@ -570,7 +249,7 @@ hold_with (const char *hold, guint64 expected_copies)
   else
     g_assert_cmpuint (gst_test_sink_stat (fifo->sink, "held-refs"), ==, 0);
   fifo_thaw (fifo);
-  push_eos (fifo->sink);
+  gst_test_sink_push_eos (fifo->sink);
   g_assert_cmpuint (gst_test_sink_stat (fifo->sink, "held-refs"), ==, 0);
   g_assert_cmpuint (gst_test_sink_stat (fifo->sink, "copied-bytes"), ==, expected_copies * 100000);
   fifo_finish (fifo, 800000);
@@ -590,15 +269,15 @@ test_chunk_size (void)
 {
   GstTestSink *t = gst_test_sink_new (NULL);
 
-  set (t, "chunk-size", "8192");
-  set (t, "buffer-size", "100000");
+  gst_test_sink_set (t, "chunk-size", "8192");
+  gst_test_sink_set (t, "buffer-size", "100000");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   for (guint i = 0; i < 1000; i++)
     g_assert_cmpint (gst_test_sink_push (t, 500), ==, GST_FLOW_OK);
-  push_eos (t);
+  gst_test_sink_push_eos (t);
   g_assert_cmpuint (gst_test_sink_stat (t, "write-bytes-max"), <=, 8192);
   g_assert_cmpuint (gst_test_sink_stat (t, "write-bytes-max"), >=, 4096);
-  assert_counting (t, 500000);
+  gst_test_sink_assert_counting (t, 500000);
   gst_test_sink_free (t);
 }
 
@@ -616,8 +295,8 @@ test_unbuffered (void)
   GstTestSink *t = gst_test_sink_new (NULL);
   GstBufferList *list = gst_buffer_list_new ();
 
-  set (t, "flush-interval", "4294967295");
-  set (t, "buffer-mode", "unbuffered");
+  gst_test_sink_set (t, "flush-interval", "4294967295");
+  gst_test_sink_set (t, "buffer-mode", "unbuffered");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_test_sink_push (t, 10), ==, GST_FLOW_OK);
   wait_for_stat (t, "bytes-written", 10);
@@ -627,7 +306,7 @@ test_unbuffered (void)
     gst_buffer_list_add (list, gst_test_sink_buffer (t, 4, 1));
   g_assert_cmpint (gst_pad_push_list (t->src, list), ==, GST_FLOW_OK);
   wait_for_stat (t, "bytes-written", 40);
-  assert_counting (t, 40);
+  gst_test_sink_assert_counting (t, 40);
   gst_test_sink_free (t);
 }
 
@@ -636,12 +315,12 @@ test_flush_interval (void)
 {
   GstTestSink *t = gst_test_sink_new (NULL);
 
-  set (t, "flush-interval", "1");
-  set (t, "buffer-size", "4294967295");
+  gst_test_sink_set (t, "flush-interval", "1");
+  gst_test_sink_set (t, "buffer-size", "4294967295");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_test_sink_push (t, 10), ==, GST_FLOW_OK);
   wait_for_stat (t, "bytes-written", 10);
-  assert_counting (t, 10);
+  gst_test_sink_assert_counting (t, 10);
   gst_test_sink_free (t);
 }
 
@@ -653,8 +332,8 @@ test_max_in_flight_pipe (void)
   g_autoptr (GstStructure) stats = NULL;
   guint in_flight = 0;
 
-  set (fifo->sink, "max-in-flight", "8");
-  set (fifo->sink, "stall-warning", "1000000");
+  gst_test_sink_set (fifo->sink, "max-in-flight", "8");
+  gst_test_sink_set (fifo->sink, "stall-warning", "1000000");
   gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
   for (guint i = 0; i < 8; i++)
     g_assert_cmpint (gst_test_sink_push (fifo->sink, 1024 * 1024), ==, GST_FLOW_OK);
@@ -674,8 +353,8 @@ test_max_in_flight (void)
   const gsize size = 300 * 1000, n = 20;
   g_autofree guint8 *image = g_malloc (n * size);
 
-  set (t, "max-in-flight", "8");
-  set (t, "chunk-size", "65536");
+  gst_test_sink_set (t, "max-in-flight", "8");
+  gst_test_sink_set (t, "chunk-size", "65536");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   for (guint pass = 0; pass < 3; pass++)
     {
@@ -688,7 +367,7 @@ test_max_in_flight (void)
           g_assert_cmpint (gst_pad_push (t->src, buffer), ==, GST_FLOW_OK);
         }
     }
-  push_eos (t);
+  gst_test_sink_push_eos (t);
   gst_test_assert_file (t->path, image, n * size);
   gst_test_sink_free (t);
 }
@@ -700,7 +379,7 @@ sync_after_with (const char *policy, guint64 expected)
 {
   GstTestSink *t = gst_test_sink_new (NULL);
 
-  set (t, "sync-after", policy);
+  gst_test_sink_set (t, "sync-after", policy);
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   for (guint i = 0; i < 3; i++)
     {
@@ -711,9 +390,9 @@ sync_after_with (const char *policy, guint64 expected)
       if (g_str_equal (policy, "wait"))
         g_assert_cmpuint (gst_test_sink_stat (t, "syncs"), ==, i + 1);
     }
-  push_eos (t);
+  gst_test_sink_push_eos (t);
   g_assert_cmpuint (gst_test_sink_stat (t, "syncs"), ==, expected);
-  assert_counting (t, 3000);
+  gst_test_sink_assert_counting (t, 3000);
   gst_test_sink_free (t);
 }
 
@@ -749,11 +428,11 @@ sync_mode_with (const char *mode, guint64 at_least, guint64 at_most)
 {
   GstTestSink *t = gst_test_sink_new (NULL);
 
-  set (t, "sync-mode", mode);
-  set (t, "sync-interval", "4294967295");
+  gst_test_sink_set (t, "sync-mode", mode);
+  gst_test_sink_set (t, "sync-interval", "4294967295");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_test_sink_push (t, 1000), ==, GST_FLOW_OK);
-  push_eos (t);
+  gst_test_sink_push_eos (t);
   g_assert_cmpuint (gst_test_sink_stat (t, "syncs"), >=, at_least);
   g_assert_cmpuint (gst_test_sink_stat (t, "syncs"), <=, at_most);
   gst_test_sink_free (t);
@@ -769,9 +448,9 @@ test_sync_mode (void)
   sync_mode_with ("periodic", 1, 1);
 
   /* Without an end. */
-  set (t, "sync-mode", "periodic");
-  set (t, "sync-interval", "1");
-  set (t, "flush-interval", "1");
+  gst_test_sink_set (t, "sync-mode", "periodic");
+  gst_test_sink_set (t, "sync-interval", "1");
+  gst_test_sink_set (t, "flush-interval", "1");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_test_sink_push (t, 1000), ==, GST_FLOW_OK);
   wait_for_stat (t, "syncs", 1);
@@ -806,7 +485,7 @@ preallocate_with (const char *direct)
       return;
     }
   g_object_set (t->sink, "preallocate", (guint64) step, NULL);
-  set (t, "direct", direct);
+  gst_test_sink_set (t, "direct", direct);
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_test_sink_push (t, 300001), ==, GST_FLOW_OK);
   do
@@ -815,7 +494,7 @@ preallocate_with (const char *direct)
       g_assert_cmpint (stat (t->path, &st), ==, 0);
     }
   while (st.st_blocks * 512 < step);
-  push_eos (t);
+  gst_test_sink_push_eos (t);
   g_assert_cmpint (stat (t->path, &st), ==, 0);
   g_assert_cmpint (st.st_size, ==, 300001);
   g_assert_cmpint (st.st_blocks * 512, <, step / 2);
@@ -824,7 +503,7 @@ preallocate_with (const char *direct)
   gst_test_sink_stop (t);
   g_assert_cmpint (stat (t->path, &st), ==, 0);
   g_assert_cmpint (st.st_size, ==, 300001);
-  assert_counting (t, 300001);
+  gst_test_sink_assert_counting (t, 300001);
   gst_test_sink_free (t);
 }
 
@@ -870,7 +549,7 @@ test_drop_cache (void)
       gst_test_sink_play (t, GST_FORMAT_BYTES);
       for (guint i = 0; i < 100; i++)
         g_assert_cmpint (gst_test_sink_push (t, 200000), ==, GST_FLOW_OK);
-      push_eos (t);
+      gst_test_sink_push_eos (t);
       /* Those of ext4 and XFS. */
       if (fs.f_type == 0xef53 || fs.f_type == 0x58465342)
         {
@@ -879,7 +558,7 @@ test_drop_cache (void)
           else
             g_assert_cmpuint (count_cached (t->path, size), >, size / 4096 / 2);
         }
-      assert_counting (t, size);
+      gst_test_sink_assert_counting (t, size);
       gst_test_sink_free (t);
     }
 }
@@ -912,7 +591,7 @@ test_context (void)
   for (guint i = 0; i < 3; i++)
     {
       t[i] = gst_test_sink_new (NULL);
-      set (t[i], "context", i < 2 ? "one" : "other");
+      gst_test_sink_set (t[i], "context", i < 2 ? "one" : "other");
       g_assert_cmpint (gst_element_set_state (t[i]->sink, GST_STATE_READY),
                        ==,
                        GST_STATE_CHANGE_SUCCESS);
@@ -936,15 +615,6 @@ main (int argc, char **argv)
   gaio_test_add ("/file-sink/properties/buffer-size-zero", test_buffer_size_zero);
   gaio_test_add ("/file-sink/properties/io-stats", test_stats_are_complete);
   gaio_test_add ("/file-sink/properties/level-bytes", test_level);
-  gaio_test_add ("/file-sink/properties/o-sync", test_o_sync);
-  gaio_test_add ("/file-sink/properties/overwrite", test_overwrite);
-  gaio_test_add ("/file-sink/properties/overwrite/preallocated", test_overwrite_preallocated);
-  gaio_test_add ("/file-sink/properties/append", test_append);
-  gaio_test_add ("/file-sink/properties/direct", test_direct);
-  gaio_test_add ("/file-sink/properties/direct/impossible", test_direct_impossible);
-  gaio_test_add ("/file-sink/properties/direct/pipe", test_direct_pipe);
-  gaio_test_add ("/file-sink/properties/allocation", test_allocation);
-  gaio_test_add ("/file-sink/properties/allocation/direct", test_allocation_direct);
   gaio_test_add ("/file-sink/properties/hold", test_hold);
   gaio_test_add ("/file-sink/properties/chunk-size", test_chunk_size);
   gaio_test_add ("/file-sink/properties/unbuffered", test_unbuffered);
