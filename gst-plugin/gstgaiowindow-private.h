@@ -47,7 +47,6 @@ struct _GstGaioWindow
 
   /* streaming thread */
   GstGaioTail tail; /* where small buffers go */
-  gint64 pushed_ns; /* when the last push ended that was more than adding to the tail */
 
   /* the loop's thread; `busy` and the times in a slot are changed under the lock too */
   GaioBottomHalf *pump_bh;
@@ -100,7 +99,8 @@ struct _GstGaioWindow
   guint n_draining;
   bool waiting;       /* somebody waits for room, and */
   guint64 wake_level; /* is to be woken when no more than this is held */
-  guint64 paced;      /* what had been accepted when the source was last held up */
+  guint64 paced_at;   /* what had been accepted when the source was last looked at for its speed */
+  gint64 paced_ns;    /* and when that was */
   GstGaioWindowStats stats;
   guint64 latencies[GST_GAIO_N_LATENCIES]; /* of writes, by powers of two of ns */
 };

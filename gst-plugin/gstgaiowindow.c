@@ -17,7 +17,8 @@
  * camera has eight buffers, and a window that kept them would stop the camera as surely as a
  * blocking write would. The window's size bounds the memory of both: copies count with
  * their size, held memory with all that the reference keeps alive. On top of it come the
- * unused parts of at most two chunks, and the few idle ones of the chunk pool.
+ * elements of the queue, the unused parts of the chunks, and MAX_IDLE_BYTES of idle ones at most for
+ * a stream that copies much.
  *
  * The streaming thread makes no system call on a file. It waits in two places, for room and for
  * the end of everything, and gst_gaio_window_interrupt() gets it out of both; and for less than a
@@ -42,15 +43,16 @@
 #define MAX_IDLE_BYTES (16 * 1024 * 1024)
 
 /* A source that makes data faster than any disk would fill the window with memory that no cache
- * holds any more when it is written, which costs half as much again as the write. So one that comes
- * straight back is held up at this level, for a moment in so many bytes: for each of its buffers it
- * would be too long for small ones. Not one that has a clock to follow, and not while a write takes
- * long: then it is the window's turn. */
+ * holds any more when it is written, which costs half as much again as the write. So from this
+ * level on one that comes so fast is held up for a moment in so many bytes; not one that has a
+ * clock to follow. While a write takes long it is the window's turn, so then it is a moment in more
+ * bytes. */
 #define PACE_BYTES (4 * 1024 * 1024)
-#define PACE_STEP_BYTES (1024 * 1024)
+#define PACE_BYTES_PER_SECOND (256 * G_GINT64_CONSTANT (1024 * 1024))
+#define PACE_STEP_BYTES (64 * 1024)
+#define PACE_SLOW_STEP_BYTES (256 * 1024)
 #define PACE_WAIT_NS (500 * G_GINT64_CONSTANT (1000))
 #define PACE_WRITE_NS (5 * G_GINT64_CONSTANT (1000000))
-#define PACE_GAP_NS (200 * G_GINT64_CONSTANT (1000))
 
 static gint64
 get_now (void)
@@ -106,20 +108,28 @@ get_write_start_locked (GstGaioWindow *self)
 static void
 pace_locked (GstGaioWindow *self)
 {
+  gint64 step = (gint64) (self->stats.accepted - self->paced_at);
   gint64 now_ns;
+  bool is_fast;
 
-  if (self->stats.held <= PACE_BYTES || self->stats.accepted - self->paced < PACE_STEP_BYTES ||
-      self->failed || self->interrupts != 0)
+  if (self->stats.held <= PACE_BYTES || step < PACE_STEP_BYTES || self->failed ||
+      self->interrupts != 0)
     return;
   now_ns = get_now ();
-  if (now_ns - self->pushed_ns > PACE_GAP_NS ||
-      (self->n_busy > 0 && now_ns - get_write_start_locked (self) > PACE_WRITE_NS))
+  if (step < PACE_SLOW_STEP_BYTES && self->n_busy > 0 &&
+      now_ns - get_write_start_locked (self) > PACE_WRITE_NS)
     return;
-  self->paced = self->stats.accepted;
-  self->wake_level = PACE_BYTES - PACE_BYTES / 4;
-  self->waiting = true;
-  g_cond_wait_until (&self->cond, &self->lock, (now_ns + PACE_WAIT_NS) / 1000);
-  self->waiting = false;
+  is_fast = (now_ns - self->paced_ns) / 1000 < step * (1000 * 1000) / PACE_BYTES_PER_SECOND;
+  if (is_fast)
+    {
+      self->wake_level = PACE_BYTES - PACE_BYTES / 4;
+      self->waiting = true;
+      g_cond_wait_until (&self->cond, &self->lock, (now_ns + PACE_WAIT_NS) / 1000);
+      self->waiting = false;
+      now_ns = get_now ();
+    }
+  self->paced_at = self->stats.accepted;
+  self->paced_ns = now_ns;
 }
 
 static void
@@ -339,9 +349,8 @@ gst_gaio_window_push (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gb
 
   g_mutex_lock (&self->lock);
   waited_ns = self->stats.waited_ns - waited_ns;
-  self->pushed_ns = get_now ();
   self->stats.render_ns_max =
-      MAX (self->stats.render_ns_max, (guint64) (self->pushed_ns - begun_ns) - waited_ns);
+      MAX (self->stats.render_ns_max, (guint64) (get_now () - begun_ns) - waited_ns);
   g_mutex_unlock (&self->lock);
   return result;
 }
