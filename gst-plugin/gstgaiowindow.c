@@ -389,6 +389,7 @@ gst_gaio_window_truncate (GstGaioWindow *self, guint64 length)
           self->stats.held_buffers -= operation->buffer != NULL && operation->cost > 0;
         }
       self->end = length;
+      self->sequential = self->sequential || length == self->config.base;
       self->unfinished = true;
       queue_locked (self, gst_gaio_operation_new (GST_GAIO_OPERATION_TRUNCATE, length));
       self->hurry = true;
@@ -618,6 +619,8 @@ gst_gaio_window_new (GstGaioLoop *loop,
   self->end = config->base;
   self->length = config->length;
   self->sequential = true;
+  /* Also a file that stays empty has a name. */
+  self->unfinished = config->sync_mode != GST_GAIO_SYNC_NONE;
   self->tail.alignment = self->alignment;
   self->tail.pool = gst_gaio_chunk_pool_new (get_chunk_capacity (config), MAX_IDLE_BYTES, loop);
   g_queue_init (&self->queue);

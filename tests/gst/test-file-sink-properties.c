@@ -447,6 +447,13 @@ test_sync_mode (void)
   sync_mode_with ("eos", 1, 1);
   sync_mode_with ("periodic", 1, 1);
 
+  /* A file that is empty has a name to lose. */
+  gst_test_sink_set (t, "sync-mode", "eos");
+  gst_test_sink_play (t, GST_FORMAT_BYTES);
+  g_assert_true (gst_pad_push_event (t->src, gst_event_new_eos ()));
+  g_assert_cmpuint (gst_test_sink_stat (t, "syncs"), ==, 1);
+  gst_test_sink_stop (t);
+
   /* Without an end. */
   gst_test_sink_set (t, "sync-mode", "periodic");
   gst_test_sink_set (t, "sync-interval", "1");
