@@ -500,7 +500,9 @@ gst_gaio_file_sink_properties_class_init (GstGaioFileSinkClass *klass)
    *
    * How many nanoseconds the way to NULL waits for what is not written. What is left then is lost:
    * an error message says so, with the number of bytes in its details as `lost-bytes` (a guint64).
-   * The file is closed when the disk lets go of it.
+   * A pipeline throws away messages of that moment unless its #GstPipeline:auto-flush-bus is FALSE;
+   * `bytes-lost` in #GstGaioFileSink:io-stats says it too. The file is closed when the disk lets go
+   * of it.
    *
    * Since: 1.0
    */

@@ -195,15 +195,18 @@ make_structure (GstGaioFileSink *self, const GstGaioWindowStats *stats)
   g_autofree char *direct_reason = NULL;
   GEnumClass *engines = g_type_class_ref (GAIO_TYPE_ENGINE);
   GEnumValue *engine = g_enum_get_value (engines, gaio_context_get_engine (context));
+  gboolean direct = gaio_file_is_direct (self->file);
   guint64 average = stats->writes > 0 ? stats->written / stats->writes : 0;
   GstStructure *structure;
 
   g_object_get (self->file, "direct-reason", &direct_reason, NULL);
+  if (direct_reason == NULL && !direct && self->run.direct != GST_GAIO_FILE_SINK_DIRECT_NO)
+    direct_reason = g_strdup ("it cannot be opened for direct I/O");
   structure = gst_structure_new (
       "gaiofilesink-stats",
       "engine", G_TYPE_STRING, engine->value_nick,
       "engine-reason", G_TYPE_STRING, reason,
-      "direct", G_TYPE_BOOLEAN, gaio_file_is_direct (self->file),
+      "direct", G_TYPE_BOOLEAN, direct,
       "direct-reason", G_TYPE_STRING, direct_reason,
       "bytes-accepted", G_TYPE_UINT64, stats->accepted,
       "bytes-written", G_TYPE_UINT64, stats->written,

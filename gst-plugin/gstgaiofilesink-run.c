@@ -85,7 +85,7 @@ get_deadline_us (guint64 timeout_ns)
 }
 
 /* What was accepted gets written, also when the stream ends without an EOS; or it is said how much
- * does not. */
+ * does not. When all of it is in the file, the file may be closed later, and nobody minds. */
 static void
 stop (GstGaioFileSink *self)
 {
@@ -103,7 +103,8 @@ stop (GstGaioFileSink *self)
       GstGaioWindowStats stats;
 
       gst_gaio_window_get_stats (self->window, &stats);
-      gst_gaio_file_sink_post_timeout (self, &stats);
+      if (!stats.finished)
+        gst_gaio_file_sink_post_timeout (self, &stats);
     }
 
   GST_OBJECT_LOCK (self);

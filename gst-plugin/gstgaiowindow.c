@@ -10,7 +10,8 @@
  *         wake the pump if it sleeps       done: release the memory, give the credit back,
  *                                                pump again
  *
- * This file is the left side; the right one is in gstgaiowriter.c.
+ * This file is the left side; the right one is in gstgaiowriter.c, and what both counted is told in
+ * gstgaiowindow-stats.c.
  *
  * A big buffer is held by reference; a small one is copied, which is cheaper than a reference, a
  * mapping and an element of an I/O vector. So is one that comes from a pool of limited size: a
@@ -521,67 +522,6 @@ gst_gaio_window_set_limits (GstGaioWindow *self, guint64 max_bytes, guint64 max_
   self->max_time_ns = max_time_ns;
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
-}
-
-/* Statistics */
-
-static guint64
-get_pending_offset_locked (GstGaioWindow *self)
-{
-  guint64 offset = G_MAXUINT64;
-
-  if (self->slots != NULL)
-    for (guint i = 0; i < self->config.max_in_flight; i++)
-      if (self->slots[i].busy && self->slots[i].kind == GST_GAIO_OPERATION_WRITE)
-        offset = MIN (offset, self->slots[i].offset);
-  for (GList *link = self->queue.head; link != NULL; link = link->next)
-    {
-      const GstGaioOperation *operation = link->data;
-
-      if (operation->kind == GST_GAIO_OPERATION_WRITE)
-        offset = MIN (offset, operation->offset);
-    }
-  return offset;
-}
-
-/* The bound that this part of the writes, in thousandths, stays below. */
-static guint64
-get_latency_locked (GstGaioWindow *self, guint64 part)
-{
-  guint64 n = 0;
-  guint64 wanted = (self->stats.writes * part + 999) / 1000;
-
-  for (guint i = 0; i < GST_GAIO_N_LATENCIES; i++)
-    {
-      n += self->latencies[i];
-      if (n >= wanted)
-        return wanted == 0 ? 0 : MIN ((G_GUINT64_CONSTANT (1) << i) - 1, self->stats.write_ns_max);
-    }
-  return self->stats.write_ns_max;
-}
-
-void
-gst_gaio_window_get_stats (GstGaioWindow *self, GstGaioWindowStats *stats)
-{
-  g_mutex_lock (&self->lock);
-  *stats = self->stats;
-  stats->write_ns_p50 = get_latency_locked (self, 500);
-  stats->write_ns_p99 = get_latency_locked (self, 990);
-  if (stats->writes == 0)
-    stats->write_bytes_min = 0;
-  stats->pending_offset = get_pending_offset_locked (self);
-  g_mutex_unlock (&self->lock);
-}
-
-guint64
-gst_gaio_window_get_level (GstGaioWindow *self)
-{
-  guint64 level;
-
-  g_mutex_lock (&self->lock);
-  level = self->stats.level;
-  g_mutex_unlock (&self->lock);
-  return level;
 }
 
 /* Beginning and end */

@@ -105,6 +105,7 @@ typedef struct
   guint64 retries;        /* writes tried again after an error that may go away */
   guint in_flight;        /* writes now */
   guint64 pending_offset; /* of the first byte accepted and not written; G_MAXUINT64: none */
+  gboolean finished;      /* nothing is left to do but to close the file */
 } GstGaioWindowStats;
 
 /* Thread: any. Takes a reference on `file`, and takes over the loop, which the file's context is

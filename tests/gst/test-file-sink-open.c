@@ -204,6 +204,7 @@ static void
 test_direct_impossible (void)
 {
   GstTestSink *t = gst_test_sink_new ("/dev/null");
+  g_autoptr (GstStructure) stats = NULL;
 
   gst_test_sink_set (t, "direct", "yes");
   g_assert_cmpint (gst_element_set_state (t->sink, GST_STATE_READY), ==, GST_STATE_CHANGE_FAILURE);
@@ -211,6 +212,9 @@ test_direct_impossible (void)
                    ==, EINVAL);
   gst_test_sink_set (t, "direct", "auto");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
+  g_object_get (t->sink, "io-stats", &stats, NULL);
+  g_assert_cmpstr (gst_structure_get_string (stats, "direct-reason"), ==,
+                   "it cannot be opened for direct I/O");
   g_assert_cmpint (gst_test_sink_push (t, 100), ==, GST_FLOW_OK);
   gst_test_sink_push_eos (t);
   gst_test_sink_free (t);

@@ -11,12 +11,6 @@
 
 #include "gst-stall.h"
 
-static void
-set (GstTestSink *t, const char *name, const char *value)
-{
-  gst_util_set_object_arg (G_OBJECT (t->sink), name, value);
-}
-
 /* Takes the next element message of this name. */
 static GstMessage *
 wait_for_element_message (GstTestSink *t, const char *name)
@@ -79,7 +73,7 @@ test_error (void)
   guint64 accepted;
 
   g_object_set (fifo->sink->sink, "max-bytes", (guint64) 500 * 1000, NULL);
-  set (fifo->sink, "overflow", "error");
+  gst_test_sink_set (fifo->sink, "overflow", "error");
   gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
   do
     ret = gst_test_sink_push (fifo->sink, 10000);
@@ -130,7 +124,7 @@ test_drop (void)
   guint n;
 
   g_object_set (t->sink, "max-bytes", (guint64) 500 * 1000, NULL);
-  set (t, "overflow", "drop");
+  gst_test_sink_set (t, "overflow", "drop");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   n = fill (fifo, 10000);
   g_assert_cmpuint (n, >=, 49);
@@ -181,7 +175,7 @@ test_drop_list (void)
   guint n;
 
   g_object_set (t->sink, "max-bytes", (guint64) 500 * 1000, NULL);
-  set (t, "overflow", "drop");
+  gst_test_sink_set (t, "overflow", "drop");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   n = fill (fifo, 10000);
   /* Room for two and not for three. */
@@ -228,7 +222,7 @@ never_dropped (guint flags)
   guint n;
 
   g_object_set (fifo->sink->sink, "max-bytes", (guint64) 500 * 1000, NULL);
-  set (fifo->sink, "overflow", "drop");
+  gst_test_sink_set (fifo->sink, "overflow", "drop");
   gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
   n = fill (fifo, 10000);
   pusher_start (&pusher);
@@ -280,8 +274,8 @@ static void
 hold_up_start (Holdup *self)
 {
   self->fifo = fifo_new ();
-  set (self->fifo->sink, "context", "held-up");
-  set (self->fifo->sink, "stall-warning", "1");
+  gst_test_sink_set (self->fifo->sink, "context", "held-up");
+  gst_test_sink_set (self->fifo->sink, "stall-warning", "1");
   gst_bus_set_sync_handler (self->fifo->sink->bus, hold_up, self, NULL);
   gst_test_sink_play (self->fifo->sink, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_test_sink_push (self->fifo->sink, 1024 * 1024), ==, GST_FLOW_OK);
@@ -319,9 +313,9 @@ never_dropped_at (guint64 position, gsize size, int n_before)
   gsize end;
 
   hold_up_start (&holdup);
-  set (t, "context", "held-up");
+  gst_test_sink_set (t, "context", "held-up");
   g_object_set (t->sink, "max-bytes", (guint64) 200 * 1000, NULL);
-  set (t, "overflow", "drop");
+  gst_test_sink_set (t, "overflow", "drop");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   for (guint i = 0; i < 5; i++)
     g_assert_cmpint (gst_test_sink_push (t, 60000), ==, GST_FLOW_OK);
@@ -370,8 +364,8 @@ test_drop_small_window (void)
   GstTestSink *t = gst_test_sink_new (NULL);
 
   g_object_set (t->sink, "max-bytes", (guint64) 10000, NULL);
-  set (t, "flush-interval", "4294967295");
-  set (t, "overflow", "drop");
+  gst_test_sink_set (t, "flush-interval", "4294967295");
+  gst_test_sink_set (t, "overflow", "drop");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   for (guint i = 1; i <= 20; i++)
     {
@@ -414,7 +408,7 @@ test_stall (void)
   GstMessage *message;
   guint64 age;
 
-  set (fifo->sink, "stall-warning", "5000000");
+  gst_test_sink_set (fifo->sink, "stall-warning", "5000000");
   gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_test_sink_push (fifo->sink, 1024 * 1024), ==, GST_FLOW_OK);
   message = wait_for_element_message (fifo->sink, "gaiofilesink-stall");
@@ -441,7 +435,7 @@ test_stall_off (void)
 {
   Fifo *fifo = fifo_new ();
 
-  set (fifo->sink, "stall-warning", "0");
+  gst_test_sink_set (fifo->sink, "stall-warning", "0");
   gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_test_sink_push (fifo->sink, 1024 * 1024), ==, GST_FLOW_OK);
   g_usleep (20000);
@@ -472,8 +466,10 @@ test_drain_timeout (void)
   guint64 lost = 0, offset = 0, written;
   int errnum = 0;
   int n_held = 4; /* (atomic) */
+  guint64 stalled;
 
-  set (t, "drain-timeout", "10000000");
+  gst_test_sink_set (t, "drain-timeout", "10000000");
+  gst_test_sink_set (t, "stall-warning", "1000000");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   for (guint i = 0; i < 4; i++)
     {
@@ -482,6 +478,9 @@ test_drain_timeout (void)
       gst_mini_object_weak_ref (GST_MINI_OBJECT (buffer), count_free, &n_held);
       g_assert_cmpint (gst_pad_push (t->src, buffer), ==, GST_FLOW_OK);
     }
+  message = wait_for_element_message (t, "gaiofilesink-stall");
+  stalled = get_number (message, "age");
+  gst_message_unref (message);
   gst_test_sink_stop (t);
 
   message = gst_test_wait_message (t->bus, GST_MESSAGE_ERROR);
@@ -499,6 +498,8 @@ test_drain_timeout (void)
   g_assert_cmpuint (offset, ==, written);
   g_assert_cmpuint (gst_test_sink_stat (t, "bytes-lost"), ==, lost);
   g_assert_cmpuint (gst_test_sink_stat (t, "level-bytes"), ==, 0);
+  /* The stall has not ended, and is longer than was said when it began. */
+  g_assert_cmpuint (gst_test_sink_stat (t, "longest-stall"), >=, stalled + 10000000);
   g_clear_pointer (&message, gst_message_unref);
   gst_test_sink_assert_no_error (t);
 
@@ -516,7 +517,7 @@ test_drain_in_time (void)
 {
   GstTestSink *t = gst_test_sink_new (NULL);
 
-  set (t, "drain-timeout", "60000000000");
+  gst_test_sink_set (t, "drain-timeout", "60000000000");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_test_sink_push (t, 1024 * 1024), ==, GST_FLOW_OK);
   gst_test_sink_stop (t);
@@ -526,6 +527,28 @@ test_drain_in_time (void)
   gst_test_sink_free (t);
 }
 
+/* Nor when the stream had ended, and all is where it should be: the file may be closed later. */
+static void
+test_drain_finished (void)
+{
+  for (guint i = 0; i < 20; i++)
+    {
+      GstTestSink *t = gst_test_sink_new (NULL);
+
+      gst_test_sink_set (t, "drain-timeout", "0");
+      gst_test_sink_set (t, "preallocate", i % 2 == 0 ? "1000000" : "0");
+      gst_test_sink_play (t, GST_FORMAT_BYTES);
+      g_assert_cmpint (gst_test_sink_push (t, 1000), ==, GST_FLOW_OK);
+      gst_test_sink_push_eos (t);
+      gst_test_sink_stop (t);
+      gst_test_sink_assert_no_error (t);
+      gst_test_sink_assert_counting (t, 1000);
+      g_assert_cmpuint (gst_test_sink_stat (t, "bytes-written"), ==, 1000);
+      g_assert_cmpuint (gst_test_sink_stat (t, "bytes-lost"), ==, 0);
+      gst_test_sink_free (t);
+    }
+}
+
 /* max-transient-error-timeout */
 
 static void
@@ -533,7 +556,7 @@ test_transient (void)
 {
   GstTestSink *t = gst_test_sink_new ("/dev/full");
 
-  set (t, "max-transient-error-timeout", "50");
+  gst_test_sink_set (t, "max-transient-error-timeout", "50");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   g_assert_cmpint (gst_test_sink_push (t, 1000), ==, GST_FLOW_OK);
   g_assert_false (gst_pad_push_event (t->src, gst_event_new_eos ()));
@@ -559,6 +582,7 @@ main (int argc, char **argv)
   gaio_test_add ("/file-sink/policies/stall/off", test_stall_off);
   gaio_test_add ("/file-sink/policies/drain-timeout", test_drain_timeout);
   gaio_test_add ("/file-sink/policies/drain-timeout/in-time", test_drain_in_time);
+  gaio_test_add ("/file-sink/policies/drain-timeout/finished", test_drain_finished);
   gaio_test_add ("/file-sink/policies/transient", test_transient);
   return g_test_run ();
 }
