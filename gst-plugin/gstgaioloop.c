@@ -62,6 +62,7 @@ loop_new_locked (char *key, GError **error)
   self->key = key;
   self->thread = thread;
   self->pool = gaio_thread_pool_new ();
+  gaio_thread_pool_serve (self->pool, gaio_io_thread_get_context (thread));
   if (loops == NULL)
     loops = g_hash_table_new (g_str_hash, g_str_equal);
   g_hash_table_insert (loops, self->key, self);

@@ -32,6 +32,7 @@ struct _GaioEngineState
   GaioRing *ring;    /* NULL: all go to the threads, also when there was one before */
   guint ring_kinds;  /* 1 << GaioRequestKind: what it can do */
   GaioContextCounters *counters;
+  GaioThreadPool *pool; /* whose threads they are */
   guint fork_count; /* forks before the queues began */
 
   /* As many requests are in flight as the completion queue has room for, or the pool workers; the
@@ -40,8 +41,8 @@ struct _GaioEngineState
   GaioRequestQueue threads_queue;
 };
 
-/* Thread: any. How many requests the threads take at once. */
-guint gaio_engine_get_threads_depth (void);
+/* Thread: any. How many requests its threads take at once. */
+guint gaio_engine_get_threads_depth (GaioThreadPool *pool);
 
 /* Thread: home. */
 GaioEngineState *gaio_engine_state_get (GaioContext *context);

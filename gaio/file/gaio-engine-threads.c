@@ -405,7 +405,7 @@ start (GaioRequest *self)
 {
   self->job.work = work;
   self->job.done = done;
-  gaio_job_submit (&self->job, gaio_thread_pool_get_default (), self->file->context);
+  gaio_job_submit (&self->job, self->file->engine->pool, self->file->context);
 }
 
 static void
@@ -424,7 +424,7 @@ enter (GaioEngineState *state, GaioRequest *self)
 
   /* The pool's limit may be another by now. */
   if (G_UNLIKELY (queue->in_flight >= queue->depth))
-    queue->depth = gaio_engine_get_threads_depth ();
+    queue->depth = gaio_engine_get_threads_depth (state->pool);
   if (gaio_request_queue_enter (queue, self))
     return true;
   let_in (state);

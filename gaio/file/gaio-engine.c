@@ -17,9 +17,9 @@
 static G_DEFINE_QUARK (gaio-engine-state, gaio_engine_state)
 
 guint
-gaio_engine_get_threads_depth (void)
+gaio_engine_get_threads_depth (GaioThreadPool *pool)
 {
-  return MAX (gaio_thread_pool_get_max_threads (gaio_thread_pool_get_default ()), 1);
+  return MAX (gaio_thread_pool_get_max_threads (pool), 1);
 }
 
 static void
@@ -29,7 +29,16 @@ begin_queues (GaioEngineState *self)
   self->ring_queue =
       (GaioRequestQueue){ .depth = self->ring != NULL ? gaio_ring_get_depth (self->ring) : 0 };
   self->threads_queue =
-      (GaioRequestQueue){ .number = 1, .depth = gaio_engine_get_threads_depth () };
+      (GaioRequestQueue){ .number = 1, .depth = gaio_engine_get_threads_depth (self->pool) };
+}
+
+static void
+state_free (gpointer data)
+{
+  GaioEngineState *self = data;
+
+  g_object_unref (self->pool);
+  g_free (self);
 }
 
 GaioEngineState *
@@ -51,6 +60,7 @@ gaio_engine_state_get (GaioContext *context)
 
   self = g_new0 (GaioEngineState, 1);
   self->counters = gaio_context_get_counters (context);
+  self->pool = gaio_thread_pool_ref_for (context);
   self->ring = gaio_context_get_ring (context);
   if (self->ring != NULL)
     self->ring_kinds = gaio_engine_uring_get_kinds (self->ring);
@@ -61,7 +71,7 @@ gaio_engine_state_get (GaioContext *context)
               self->ring != NULL ? "io_uring" : "threads",
               self->ring != NULL ? self->ring_queue.depth : self->threads_queue.depth);
   /* No request is in flight when the context goes: each holds it. */
-  g_object_set_qdata_full (G_OBJECT (context), gaio_engine_state_quark (), self, g_free);
+  g_object_set_qdata_full (G_OBJECT (context), gaio_engine_state_quark (), self, state_free);
   return self;
 }
 

@@ -29,6 +29,9 @@ struct _GaioJob
   guint64 id;            /* 0: it is not to be found by an id */
 };
 
+/* Thread: any. The pool that serves the context, or the default one; a new reference. */
+GaioThreadPool *gaio_thread_pool_ref_for (GaioContext *context);
+
 /* Thread: any. */
 void gaio_job_submit (GaioJob *self, GaioThreadPool *pool, GaioContext *context);
 

@@ -325,6 +325,45 @@ gaio_thread_pool_get_default (void)
   return (GaioThreadPool *) pool;
 }
 
+static G_DEFINE_QUARK (gaio-thread-pool-of-context, pool_of_context)
+
+/**
+ * gaio_thread_pool_serve:
+ * @self: a pool
+ * @context: whose file requests it is for
+ *
+ * Has the file requests of @context that need a thread run in this pool, and not in the default
+ * one. So files on a disk that hangs, which take one thread each for as long as it does, cannot
+ * take the threads of others. To be called before the first request to a file of @context. The
+ * context keeps the pool alive.
+ *
+ * Thread: any.
+ */
+void
+gaio_thread_pool_serve (GaioThreadPool *self, GaioContext *context)
+{
+  g_return_if_fail (GAIO_IS_THREAD_POOL (self));
+  g_return_if_fail (GAIO_IS_CONTEXT (context));
+
+  g_object_set_qdata_full (G_OBJECT (context), pool_of_context_quark (), g_object_ref (self),
+                           g_object_unref);
+}
+
+static gpointer
+ref_pool (gpointer pool, gpointer user_data)
+{
+  return pool != NULL ? g_object_ref (pool) : NULL;
+}
+
+GaioThreadPool *
+gaio_thread_pool_ref_for (GaioContext *context)
+{
+  GaioThreadPool *pool =
+      g_object_dup_qdata (G_OBJECT (context), pool_of_context_quark (), ref_pool, NULL);
+
+  return pool != NULL ? pool : g_object_ref (gaio_thread_pool_get_default ());
+}
+
 /**
  * gaio_thread_pool_submit: (skip)
  * @self: a pool

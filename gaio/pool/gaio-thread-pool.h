@@ -35,6 +35,9 @@ GAIO_AVAILABLE_IN_1_0
 GaioThreadPool *gaio_thread_pool_get_default (void);
 
 GAIO_AVAILABLE_IN_1_0
+void gaio_thread_pool_serve (GaioThreadPool *self, GaioContext *context);
+
+GAIO_AVAILABLE_IN_1_0
 guint64 gaio_thread_pool_submit (GaioThreadPool *self,
                                  GaioContext *context,
                                  GaioJobFunc func,

@@ -1446,6 +1446,37 @@ test_ring_breaks (void)
   g_test_trap_assert_passed ();
 }
 
+/* A pool of the context's own takes the requests that need a thread, and the default one is left
+ * alone: its threads leave at once, those of the other stay. */
+static void
+test_own_pool (GaioTestLoop *loop)
+{
+  g_autoptr (GaioThreadPool) pool = gaio_thread_pool_new ();
+  g_autofree char *dir = file_test_make_dir ();
+  g_autofree char *path = g_build_filename (dir, "file", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GaioFile) file = NULL;
+  Probe probe;
+
+  gaio_thread_pool_set_idle_timeout_ms (pool, G_MAXINT);
+  gaio_thread_pool_serve (pool, loop->context);
+  file = gaio_file_new_for_path (loop->context, path, "w+", &error);
+  g_assert_no_error (error);
+  probe_init (&probe, file);
+  for (int i = 0; i < 3; i++)
+    {
+      g_autoptr (GBytes) bytes = file_test_pattern_bytes (0, 1000);
+
+      gaio_request_write (probe.request, 0, bytes);
+      probe_wait_ok (&probe, loop, 1000);
+      g_assert_cmpint (gaio_thread_pool_get_n_threads (pool) > 0, ==,
+                       loop->engine == GAIO_ENGINE_THREADS);
+    }
+  probe_clear (&probe);
+  g_assert_cmpint (unlink (path), ==, 0);
+  g_assert_cmpint (rmdir (dir), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -1481,6 +1512,7 @@ main (int argc, char **argv)
   gaio_test_add_engine_matrix ("/request/close-in-callback", test_close_in_callback);
   gaio_test_add_engine_matrix ("/request/stress", test_stress);
   gaio_test_add_engine_matrix ("/request/fork", test_fork);
+  gaio_test_add_engine_matrix ("/request/own-pool", test_own_pool);
   gaio_test_add ("/request/after-io-thread", test_after_io_thread);
   gaio_test_add ("/request/size-limit", test_size_limit);
   gaio_test_add ("/request/ring-breaks", test_ring_breaks);

@@ -17,8 +17,8 @@
 
 #define BUFFER_BYTES 10000
 
-/* More than a ring has workers. */
-#define N_CROWD 40
+/* More than there are workers anywhere. */
+#define N_CROWD 80
 
 /* A frozen disk, and a sink on it. */
 typedef struct
