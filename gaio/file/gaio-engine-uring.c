@@ -10,7 +10,8 @@
  *
  * And the kernel copies what is in the page cache inside the submission, in the thread that runs
  * the loop: 64 MiB would stop a user interface for ten milliseconds. So what is large goes to the
- * kernel's own workers (IOSQE_ASYNC), what is small does not, since a worker costs 10 us.
+ * kernel's own workers (IOSQE_ASYNC), what is small does not, since a worker costs 10 us; unless it
+ * is a direct transfer on a file system that would make the submission wait for its server.
  *
  * What it does not do: ftruncate(2), which liburing 2.3 has no operation for; copy_file_range(2)
  * and locks, for which the kernel has none; and writes while RLIMIT_FSIZE is in force, because XFS
@@ -94,6 +95,16 @@ name_memory (GaioRequest *self, struct io_uring_sqe *sqe)
   sqe->buf_index = (__u16) index;
 }
 
+/* Whether the kernel is to have a worker do it. */
+static inline bool
+is_for_worker (GaioRequest *self)
+{
+  const GaioFileDirect *direct = self->file->direct;
+
+  return self->length - self->moved > INLINE_MAX_BYTES ||
+         (G_UNLIKELY (direct != NULL) && direct->may_wait);
+}
+
 static inline void
 prepare_read (GaioRequest *self, struct io_uring_sqe *sqe)
 {
@@ -105,7 +116,7 @@ prepare_read (GaioRequest *self, struct io_uring_sqe *sqe)
                       MIN (left, GAIO_REQUEST_MAX_TRANSFER),
                       next_offset (self));
   sqe->ioprio = self->ioprio;
-  if (left > INLINE_MAX_BYTES)
+  if (is_for_worker (self))
     sqe->flags |= IOSQE_ASYNC;
   if (G_UNLIKELY (self->file->buffer_use != NULL))
     name_memory (self, sqe);
@@ -136,7 +147,7 @@ prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
         name_memory (self, sqe);
       sqe->rw_flags = self->flags | (self->file->seekable ? 0 : RWF_NOSIGNAL);
       sqe->ioprio = self->ioprio;
-      if (self->length - self->moved > INLINE_MAX_BYTES)
+      if (is_for_worker (self))
         sqe->flags |= IOSQE_ASYNC;
       break;
     case GAIO_REQUEST_READV:
@@ -146,7 +157,7 @@ prepare_other (GaioRequest *self, struct io_uring_sqe *sqe)
                            MIN (self->n_iov - self->first_iov, IOV_MAX),
                            offset);
       sqe->ioprio = self->ioprio;
-      if (self->length - self->moved > INLINE_MAX_BYTES)
+      if (is_for_worker (self))
         sqe->flags |= IOSQE_ASYNC;
       break;
     case GAIO_REQUEST_ALLOCATE:

@@ -18,6 +18,7 @@ struct _GaioFileDirect
   /* immutable */
   bool appends;    /* O_APPEND */
   bool write_only; /* O_WRONLY */
+  bool may_wait;   /* a submission may wait for the transfer */
 
   /* atomic */
   atomic_uint alignment;        /* of offsets and lengths; 0: not known yet; 1: any will do */

@@ -132,6 +132,9 @@ gaio_direct_adopt (GaioFile *file, int fd, int flags)
   g_cond_init (&self->granted);
   file->direct = self;
   ask (file, fd);
+  /* Those that tell begin a transfer and let it go on by itself. FUSE and other file systems of the
+   * kind do not tell, and stay in the call that begins it until their server has answered. */
+  self->may_wait = atomic_load (&self->alignment) == 0;
 }
 
 void

@@ -5,6 +5,9 @@
  * more: see fault-fs.c. Only the kernel stands between, so this is what a bad disk, or a server
  * that goes away, looks like. */
 
+#include <fcntl.h>
+#include <string.h>
+
 #include "fault-server.h"
 #include "file-mount.h"
 #include "file-test.h"
@@ -260,6 +263,57 @@ test_gone (GaioTestLoop *loop)
   fault_server_free (client.server);
 }
 
+static GBytes *
+whole_block (void)
+{
+  void *memory = g_aligned_alloc (1, 4096, 4096);
+
+  memset (memory, 'x', 4096);
+  return g_bytes_new_with_free_func (memory, 4096, g_aligned_free, memory);
+}
+
+/* The server takes no calls, and the loop turns all the same: also past the page cache, where the
+ * file system itself would wait in the call that submits. */
+static void
+test_halted (GaioTestLoop *loop)
+{
+  Client client = { .loop = loop, .server = fault_server_new () };
+  g_autoptr (GBytes) block = whole_block ();
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+  int fd;
+
+  if (client.server == NULL)
+    return;
+  path = g_build_filename (client.server->dir, "write-0", NULL);
+  fd = open (path, O_RDWR | O_DIRECT | O_CLOEXEC);
+  g_assert_cmpint (fd, >=, 0);
+  client.file = gaio_file_new_for_fd (loop->context, fd, path, &error);
+  g_assert_no_error (error);
+  client.request = gaio_request_new (client.file, on_end, &client, NULL);
+  for (int i = 0; i < 2; i++) /* the first ones find out about the alignment */
+    {
+      gaio_request_write (client.request, 0, block);
+      g_assert_cmpint (wait_for_end (&client), ==, 0);
+    }
+
+  client.ended = 0;
+  fault_server_halt (client.server);
+  gaio_request_write (client.request, 0, block);
+  gaio_test_settle (loop);
+  g_assert_cmpint (client.ended, ==, 0);
+  fault_server_go_on (client.server);
+  g_assert_cmpint (wait_for_end (&client), ==, 0);
+
+  fault_server_halt (client.server);
+  gaio_request_read (client.request, 0, 4096);
+  gaio_test_settle (loop);
+  fault_server_go_on (client.server);
+  g_assert_cmpint (wait_for_end (&client), ==, 0);
+  g_assert_cmpint (client_close (&client), ==, 0);
+  fault_server_free (client.server);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -267,5 +321,6 @@ main (int argc, char **argv)
   gaio_test_init (&argc, &argv);
   gaio_test_add_engine_matrix ("/fault-fs/faults", test_faults);
   gaio_test_add_engine_matrix ("/fault-fs/gone", test_gone);
+  gaio_test_add_engine_matrix ("/fault-fs/halted", test_halted);
   return g_test_run ();
 }
