@@ -16,10 +16,10 @@
  * A big buffer is held by reference; a small one is copied, which is cheaper than a reference, a
  * mapping and an element of an I/O vector. So is one that comes from a pool of limited size: a
  * camera has eight buffers, and a window that kept them would stop the camera as surely as a
- * blocking write would. The window's size bounds the memory of both: copies count with
- * their size, held memory with all that the reference keeps alive. On top of it come the
- * elements of the queue, the unused parts of the chunks, and MAX_IDLE_BYTES of idle ones at most for
- * a stream that copies much.
+ * blocking write would. The window's size bounds the memory of both: copies count with their size,
+ * held memory with all that the reference keeps alive. On top of it come the elements of the queue,
+ * the unused parts of the chunks, and MAX_IDLE_BYTES of idle ones at most for a stream that copies
+ * much.
  *
  * The streaming thread makes no system call on a file. It waits in two places, for room and for
  * the end of everything, and gst_gaio_window_interrupt() gets it out of both; and for less than a
