@@ -27,8 +27,10 @@
  * ]| Raw video past the page cache, with the disk's blocks allocated ahead.
  * |[
  * gst-launch-1.0 -e videotestsrc ! x264enc ! h264parse \
- *     ! splitmuxsink sink-factory=gaiofilesink location=part%03d.mp4 max-size-time=10000000000
- * ]| A recording in many files.
+ *     ! splitmuxsink sink-factory=gaiofilesink location=part%03d.mp4 max-size-time=10000000000 \
+ *     sink-properties="properties,max-bytes=(guint64)16777216,sync-mode=1"
+ * ]| A recording in many files. Here enumerations are numbers, as gst-inspect-1.0 lists them: a
+ * structure does not convert their names.
  * |[
  * gst-launch-1.0 -e videotestsrc num-buffers=300 ! x264enc ! mp4mux \
  *     ! gaiofilesink location=out.mp4 sync-mode=eos
