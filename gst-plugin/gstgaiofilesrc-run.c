@@ -142,12 +142,21 @@ open_fd (GstGaioFileSrc *self, const char *location, struct stat *st)
   return -1;
 }
 
+/* What the kernel makes up as it is read, as in /proc, may be a regular file without an end that one
+ * could go to. */
+static gboolean
+has_end (int fd, const struct stat *st)
+{
+  return st->st_size > 0 || (lseek (fd, 0, SEEK_END) >= 0 && lseek (fd, 0, SEEK_SET) == 0);
+}
+
 static void
 make_reader (GstGaioFileSrc *self, const struct stat *st, GstGaioLoop *loop)
 {
   GstGaioReaderKind kind = GST_GAIO_READER_STREAM;
 
-  self->seekable = S_ISREG (st->st_mode) && gaio_file_is_seekable (self->file);
+  self->seekable = S_ISREG (st->st_mode) && gaio_file_is_seekable (self->file) &&
+                   has_end (gaio_file_get_fd (self->file), st);
   if (self->seekable)
     kind = GST_GAIO_READER_FILE;
   else if (S_ISBLK (st->st_mode))

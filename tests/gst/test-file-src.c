@@ -294,6 +294,23 @@ test_push (void)
     }
 }
 
+/* What the kernel makes up as it is read has no length, or one that is not true. */
+static void
+test_made_up (void)
+{
+  static const char *const paths[] = { "/proc/filesystems", "/proc/self/cmdline",
+                                       "/sys/kernel/mm/transparent_hugepage/enabled" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (paths); i++)
+    if (g_file_test (paths[i], G_FILE_TEST_EXISTS))
+      {
+        Source source = { .path = (char *) paths[i] };
+
+        same_push (&source, "blocksize=4096", "");
+        same_push (&source, "blocksize=7", "");
+      }
+}
+
 static void
 test_num_buffers (void)
 {
@@ -607,6 +624,7 @@ main (int argc, char **argv)
   gaio_test_add ("/file-src/uri-query", test_uri_query);
   gaio_test_add ("/file-src/location-while-open", test_location_while_open);
   gaio_test_add ("/file-src/push", test_push);
+  gaio_test_add ("/file-src/made-up", test_made_up);
   gaio_test_add ("/file-src/num-buffers", test_num_buffers);
   gaio_test_add ("/file-src/given-buffer", test_given_buffer);
   gaio_test_add ("/file-src/growing", test_growing);
