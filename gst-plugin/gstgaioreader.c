@@ -117,7 +117,7 @@ static void
 submit_job (GstGaioReader *self, GaioJobFunc func)
 {
   g_atomic_int_inc (&self->refs);
-  gaio_thread_pool_submit (gaio_thread_pool_get_default (), gaio_file_get_context (self->file),
+  gaio_thread_pool_submit (gst_gaio_loop_get_pool (self->loop), gaio_file_get_context (self->file),
                            func, job_done, self, NULL);
 }
 
