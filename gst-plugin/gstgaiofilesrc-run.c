@@ -142,8 +142,8 @@ open_fd (GstGaioFileSrc *self, const char *location, struct stat *st)
   return -1;
 }
 
-/* What the kernel makes up as it is read, as in /proc, may be a regular file without an end that one
- * could go to. */
+/* What the kernel makes up as it is read, as in /proc, may be a regular file without an end that
+ * one could go to. */
 static gboolean
 has_end (int fd, const struct stat *st)
 {
