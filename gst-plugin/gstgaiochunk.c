@@ -124,6 +124,17 @@ unref_pool (gpointer user_data)
   gst_gaio_chunk_pool_unref (user_data);
 }
 
+/* In the loop's thread: there may have to be a new worker, which takes its time. */
+static void
+start_making (gpointer user_data)
+{
+  GstGaioChunkPool *pool = user_data;
+
+  gaio_thread_pool_submit (gst_gaio_loop_get_pool (pool->loop),
+                           gst_gaio_loop_get_context (pool->loop), make_ready, NULL, pool,
+                           unref_pool);
+}
+
 GstGaioChunk *
 gst_gaio_chunk_new (GstGaioChunkPool *pool)
 {
@@ -144,9 +155,7 @@ gst_gaio_chunk_new (GstGaioChunkPool *pool)
   if (is_short)
     {
       g_atomic_int_inc (&pool->refs);
-      gaio_thread_pool_submit (gst_gaio_loop_get_pool (pool->loop),
-                               gst_gaio_loop_get_context (pool->loop), make_ready, NULL, pool,
-                               unref_pool);
+      gaio_context_invoke (gst_gaio_loop_get_context (pool->loop), start_making, pool, NULL);
     }
   if (chunk == NULL)
     chunk = chunk_alloc (pool->capacity, GST_GAIO_CHUNK_ALIGNMENT);

@@ -60,7 +60,7 @@ is_harmless (const char *line)
       return TRUE;
   /* An eventfd takes the number one in eight bytes, and no such bytes are in the stream. */
   return g_str_has_prefix (line, "write(") &&
-         strstr (line, "\"\\1\\0\\0\\0\\0\\0\\0\\0\", 8)") != NULL;
+         strstr (line, "\"\\1\\0\\0\\0\\0\\0\\0\\0\", 8") != NULL;
 }
 
 static gboolean
