@@ -52,6 +52,9 @@
  * - a write error is posted when it happens, once, with `errno` (an int) and `offset` (a guint64,
  *   that of the first byte that is not in the file) in the details of the message.
  *
+ * Two sinks on one file are not kept apart, as two of filesink are not: each writes its bytes to
+ * its own positions, and where both do that it is not said whose are there in the end.
+ *
  * ## Messages
  *
  * Beside errors the sink posts these element messages, whose numbers are of type guint64:
