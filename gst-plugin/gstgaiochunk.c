@@ -29,8 +29,7 @@ struct _GstGaioChunkPool
   /* immutable */
   gsize capacity;
   gsize max_idle_bytes;
-  GstGaioLoop
-      *loop; /* whose workers make chunks; the owner's, and used by the taking thread only */
+  GstGaioLoop *loop; /* whose workers make chunks; the owner's */
 
   gint refs; /* (atomic) one for the owner, one for each chunk in use, one for a worker */
 

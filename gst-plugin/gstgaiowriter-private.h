@@ -35,6 +35,16 @@ void gst_gaio_writer_leave_slot (GstGaioWindow *self, GstGaioSlot *slot);
 /* After something has ended. The writer may be gone when this returns. */
 void gst_gaio_writer_go_on (GstGaioWindow *self);
 
+/* gstgaiowriter-take.c */
+
+/* Whether the head of the queue may begin now, and whether there is enough to write. */
+bool gst_gaio_writer_may_start_locked (GstGaioWindow *self);
+bool gst_gaio_writer_wants_write_locked (GstGaioWindow *self);
+
+/* Moves the head of the queue, and what continues it in the file, to the slot, which is busy then,
+ * and to `batch`. */
+void gst_gaio_writer_take_locked (GstGaioWindow *self, GstGaioSlot *slot, GQueue *batch);
+
 /* gstgaiowriter-side.c */
 
 void gst_gaio_writer_allocate_ahead (GstGaioWindow *self, const GstGaioSlot *slot);
