@@ -68,6 +68,9 @@
  *   again: `active` (a boolean), `policy` (a string), and since the first one `dropped`, in bytes,
  *   and `buffers`. Each drop is a QoS message as well.
  *
+ * `GST_DEBUG=gaiofilesink:6` shows what the sink accepts, and `gaiofilesink-io:5` what is done to
+ * the file.
+ *
  * Since: 1.0
  */
 

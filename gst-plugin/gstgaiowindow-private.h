@@ -13,6 +13,10 @@
 
 G_BEGIN_DECLS
 
+/* "gaiofilesink-io": what is done to files, one line for each beginning and each end. */
+GST_DEBUG_CATEGORY_EXTERN (gst_gaio_window_debug);
+#define GST_CAT_DEFAULT gst_gaio_window_debug
+
 /* One request, which is in flight or idle. */
 typedef struct
 {

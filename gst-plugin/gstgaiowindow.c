@@ -36,6 +36,8 @@
 
 #include "gstgaiowindow-private.h"
 
+GST_DEBUG_CATEGORY (gst_gaio_window_debug);
+
 /* As much as one write joins: more pieces in a write cost more than a longer copy saves. */
 #define MAX_CHUNK_BYTES (1024 * 1024)
 #define MIN_CHUNK_BYTES GST_GAIO_CHUNK_ALIGNMENT
@@ -544,8 +546,14 @@ gst_gaio_window_new (GstGaioLoop *loop,
                      const GstGaioWindowEvents *events,
                      GstObject *sink)
 {
+  static gsize has_category;
   GstGaioWindow *self = g_new0 (GstGaioWindow, 1);
 
+  if (g_once_init_enter (&has_category))
+    {
+      GST_DEBUG_CATEGORY_INIT (gst_gaio_window_debug, "gaiofilesink-io", 0, "gaio file sink I/O");
+      g_once_init_leave (&has_category, 1);
+    }
   self->refs = 1;
   self->config = *config;
   self->events = *events;

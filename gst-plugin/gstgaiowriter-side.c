@@ -17,11 +17,15 @@ static void job_done (GstGaioJob *job, gpointer user_data);
 
 /* Jobs */
 
+static const char *const job_names[] = { "allocate", "drop from the cache", "sync", "finish",
+                                         "close" };
+
 static void
 start_job (GstGaioWindow *self, GstGaioJobKind kind)
 {
   GstGaioJob *job = &self->jobs[kind];
 
+  GST_DEBUG ("%s: %s", gaio_file_get_path (self->file), job_names[kind]);
   job->kind = kind;
   g_mutex_lock (&self->lock);
   self->n_jobs++;
@@ -124,6 +128,9 @@ job_done (GstGaioJob *job, gpointer user_data)
   GstGaioWindow *self = user_data;
   GstGaioSlot *slot = &self->slots[0]; /* that of what runs alone */
 
+  GST_DEBUG ("%s: %s has ended after %" G_GINT64_FORMAT " us: %s", gaio_file_get_path (self->file),
+             job_names[job->kind], (gst_gaio_writer_get_now () - job->started_ns) / 1000,
+             job->error == NULL ? "done" : job->error->message);
   switch (job->kind)
     {
     case GST_GAIO_JOB_ALLOCATE:

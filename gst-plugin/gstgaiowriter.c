@@ -40,9 +40,13 @@ write_batch (GstGaioSlot *slot)
                        slot->batch->len);
 }
 
+static const char *const kind_names[] = { "write", "truncate", "sync", "finish", "close" };
+
 static void
 submit (GstGaioWindow *self, GstGaioSlot *slot, GQueue *batch)
 {
+  GST_DEBUG ("%s: %s %" G_GSIZE_FORMAT " bytes at %" G_GUINT64_FORMAT,
+             gaio_file_get_path (self->file), kind_names[slot->kind], slot->size, slot->offset);
   gst_gaio_writer_watch_for_stall (self, slot->started_ns);
   switch (slot->kind)
     {
@@ -407,6 +411,9 @@ request_done (GaioRequest *request, gpointer user_data)
   gsize n_written = 0;
   gboolean ok = gaio_request_get_result (request, &n_written, &error);
 
+  GST_DEBUG ("%s: %s at %" G_GUINT64_FORMAT " has ended after %" G_GINT64_FORMAT " us: %s",
+             gaio_file_get_path (self->file), kind_names[slot->kind], slot->offset,
+             (gst_gaio_writer_get_now () - started_ns) / 1000, ok ? "done" : error->message);
   if (!ok && is_to_be_retried (self, slot, gaio_error_get_errno (error)))
     {
       retry_later (self, slot);
