@@ -13,17 +13,7 @@
 
 #include "gst-shape.h"
 #include "gst-test.h"
-
-#ifdef __SANITIZE_ADDRESS__
-/* What a muxer loses is told from what we lose by the whole stack only. */
-const char *__asan_default_options (void);
-
-const char *
-__asan_default_options (void)
-{
-  return "fast_unwind_on_malloc=0";
-}
-#endif
+#include "gst-whole-stack.h"
 
 /* Takes the place of GLib's for the plugins in this process. */
 gint64

@@ -45,6 +45,7 @@ static void
 note (Actor *self, const char *format, ...)
 {
   g_autofree char *line = NULL;
+  g_autofree char *valid = NULL;
   g_autoptr (GString) text = NULL;
   va_list args;
 
@@ -55,7 +56,9 @@ note (Actor *self, const char *format, ...)
   /* Each has a directory and a name of its own. */
   g_string_replace (text, self->t->dir, "DIR", 0);
   g_string_replace (text, GST_OBJECT_NAME (self->t->sink), "SINK", 0);
-  g_string_append_printf (self->record, "%s\n", text->str);
+  /* A name is bytes, and what a test says is text. */
+  valid = g_utf8_make_valid (text->str, -1);
+  g_string_append_printf (self->record, "%s\n", valid);
 }
 
 static void

@@ -21,6 +21,7 @@
 
 #include "file-mount.h"
 #include "gst-test.h"
+#include "gst-whole-stack.h"
 
 #define FRAMES_PER_SECOND 30
 #define N_FRAMES 105
