@@ -526,8 +526,9 @@ gst_gaio_file_sink_properties_class_init (GstGaioFileSinkClass *klass)
   /**
    * GstGaioFileSink:context:
    *
-   * The name of the I/O thread. Elements with the same name share it. Without one the elements on
-   * a disk share a thread, and a disk that hangs concerns nobody on another.
+   * The name of the I/O thread. Elements with the same name share it, and may have to wait for each
+   * other's disks. Without one the elements on a disk share a thread, and a disk that hangs
+   * concerns nobody on another.
    *
    * Since: 1.0
    */

@@ -46,6 +46,17 @@ make_key (const char *name, int fd)
                           (guint64) st.st_ino);
 }
 
+/* A ring polls what it cannot write or read at once, in the thread that submits; and a file system
+ * with a server asks that the first time whether it can be polled. So it is asked here, where who
+ * opens a file may wait, and not in the I/O thread, where a server that hangs would hold up all. */
+static void
+ask_server (int fd)
+{
+  GPollFD poll = { .fd = fd, .events = G_IO_IN | G_IO_OUT };
+
+  g_poll (&poll, 1, 0);
+}
+
 static GstGaioLoop *
 loop_new_locked (char *key, GError **error)
 {
@@ -75,6 +86,7 @@ gst_gaio_loop_acquire (const char *name, int fd, GError **error)
   char *key = make_key (name, fd);
   GstGaioLoop *self;
 
+  ask_server (fd);
   g_mutex_lock (&loops_lock);
   self = loops != NULL ? g_hash_table_lookup (loops, key) : NULL;
   if (self != NULL)

@@ -121,7 +121,7 @@ take_from_pool (GstPad *pad, GstPadProbeInfo *info, gpointer data)
 }
 
 static void
-state_storm (guint max_buffers, gsize size, guint64 max_bytes)
+state_storm (guint max_buffers, gsize size, guint64 max_bytes, gint64 drain_timeout)
 {
   g_autofree char *dir = gst_test_make_dir ();
   g_autoptr (GstElement) pipeline = NULL;
@@ -132,8 +132,8 @@ state_storm (guint max_buffers, gsize size, guint64 max_bytes)
 
   pipeline = gst_test_parse ("fakesrc sizetype=fixed sizemax=%" G_GSIZE_FORMAT " "
                              "filltype=pattern-span ! gaiofilesink name=sink location=%s/out "
-                             "max-bytes=%" G_GUINT64_FORMAT,
-                             size, dir, max_bytes);
+                             "max-bytes=%" G_GUINT64_FORMAT " drain-timeout=%" G_GINT64_FORMAT,
+                             size, dir, max_bytes, drain_timeout);
   sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
   pad = gst_element_get_static_pad (sink, "sink");
   gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, take_from_pool, pool, NULL);
@@ -142,6 +142,12 @@ state_storm (guint max_buffers, gsize size, guint64 max_bytes)
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     g_thread_join (threads[i]);
   g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_NULL), ==, GST_STATE_CHANGE_SUCCESS);
+  /* What was left behind gives its buffers back when it has been written. */
+  while (drain_timeout >= 0 && GST_OBJECT_REFCOUNT_VALUE (pool) > 1)
+    {
+      gst_buffer_pool_set_active (pool, FALSE);
+      g_usleep (1000);
+    }
   pool_free (pool);
   gst_test_remove_dir (dir);
 }
@@ -149,9 +155,19 @@ state_storm (guint max_buffers, gsize size, guint64 max_bytes)
 static void
 test_states (void)
 {
-  state_storm (3, 50 * 1000, 64 * 1024 * 1024);
-  state_storm (0, 200 * 1000, 500 * 1000);
-  state_storm (8, 100, 1000);
+  state_storm (3, 50 * 1000, 64 * 1024 * 1024, -1);
+  state_storm (0, 200 * 1000, 500 * 1000, -1);
+  state_storm (8, 100, 1000, -1);
+}
+
+/* The same when the way to NULL does not wait, or not long, so that what is in flight is left to
+ * the I/O thread, beside the next run. */
+static void
+test_states_in_a_hurry (void)
+{
+  state_storm (3, 50 * 1000, 64 * 1024 * 1024, 0);
+  state_storm (0, 200 * 1000, 500 * 1000, 0);
+  state_storm (0, 200 * 1000, 64 * 1024 * 1024, 200 * 1000);
 }
 
 /* A whole pipeline, from any state to any other; of a run that ended all is in the file. */
@@ -328,6 +344,7 @@ main (int argc, char **argv)
 {
   gst_test_init (&argc, &argv);
   gaio_test_add ("/file-sink/storms/states", test_states);
+  gaio_test_add ("/file-sink/storms/states-in-a-hurry", test_states_in_a_hurry);
   gaio_test_add ("/file-sink/storms/pipeline-states", test_pipeline_states);
   gaio_test_add ("/file-sink/storms/flushes", test_flushes);
   gaio_test_add ("/file-sink/storms/flushes-while-full", test_flushes_while_full);

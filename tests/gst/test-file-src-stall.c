@@ -247,6 +247,92 @@ test_others (void)
   server_free (server);
 }
 
+/* Sources and sinks on a disk that hangs, which share an I/O thread: those on another disk do not
+ * mind, one may go and leave behind what hangs, and in the end the others get all of theirs. */
+static void
+copy_beside (Server *server)
+{
+  g_autofree char *dir = gst_test_make_dir ();
+  g_autofree char *path = g_build_filename (dir, "copy", NULL);
+  g_autoptr (GstElement) pipeline = gst_test_parse ("gaiofilesrc location=%s "
+                                                    "! gaiofilesink location=%s",
+                                                    server->source->path, path);
+
+  gst_test_run_to_eos (pipeline);
+  gst_test_assert_same_file (server->source->path, path);
+  gst_test_remove_dir (dir);
+}
+
+static void
+test_sources_and_sinks (void)
+{
+  enum
+  {
+    N = 6
+  };
+  Server *server = server_new ();
+  g_autofree char *path = NULL;
+  GstElement *srcs[N];
+  GstTestSink *sinks[N];
+  Pull pulls[N];
+  GThread *threads[N];
+
+  if (server == NULL)
+    return;
+  path = server_add (server, "direct-in");
+  for (guint i = 0; i < N; i++)
+    {
+      g_autofree char *out = g_strdup_printf ("%s/out-%u", server->server->dir, i);
+
+      srcs[i] = make ("gaiofilesrc", path);
+      pulls[i] = (Pull){ .pad = start_pull (srcs[i]), .offset = i * 100000 };
+      sinks[i] = gst_test_sink_new (out);
+      if (i == 0)
+        gst_test_sink_set (sinks[i], "drain-timeout", "0");
+      gst_test_sink_set (sinks[i], "stall-warning", "5000000");
+      gst_test_sink_play (sinks[i], GST_FORMAT_BYTES);
+    }
+  fault_server_halt (server->server);
+  for (guint i = 0; i < N; i++)
+    {
+      threads[i] = g_thread_new ("pull", pull_one, &pulls[i]);
+      for (guint j = 0; j < 2; j++)
+        g_assert_cmpint (gst_test_sink_push (sinks[i], 100 * 1000), ==, GST_FLOW_OK);
+    }
+  for (guint i = 0; i < N; i++)
+    wait_until_waiting (srcs[i], 1);
+
+  /* Their thread does not wait itself: it can tell. */
+  for (guint i = 0; i < N; i++)
+    {
+      g_autoptr (GstMessage) message = gst_test_wait_message (sinks[i]->bus, GST_MESSAGE_ELEMENT);
+
+      g_assert_true (gst_message_has_name (message, "gaiofilesink-stall"));
+    }
+  copy_beside (server);
+  gst_test_sink_stop (sinks[0]);
+  gst_test_sink_assert_error (sinks[0], GST_RESOURCE_ERROR_CLOSE, "200000 bytes are lost");
+  copy_beside (server);
+
+  fault_server_go_on (server->server);
+  for (guint i = 0; i < N; i++)
+    {
+      g_thread_join (threads[i]);
+      g_assert_cmpint (pulls[i].ret, ==, GST_FLOW_OK);
+      stop_pull (srcs[i], pulls[i].pad);
+      gst_object_unref (srcs[i]);
+      if (i > 0)
+        {
+          gst_test_sink_push_eos (sinks[i]);
+          gst_test_sink_stop (sinks[i]);
+          gst_test_sink_assert_no_error (sinks[i]);
+          gst_test_sink_assert_counting (sinks[i], 2 * 100 * 1000);
+        }
+      gst_test_sink_free (sinks[i]);
+    }
+  server_free (server);
+}
+
 /* Runs a pipeline to its end, and gives the errno of its error, or 0. */
 static int
 run_to_end (const char *factory, const char *path, const char *sets, Seen *seen, guint64 *offset)
@@ -429,6 +515,7 @@ main (int argc, char **argv)
   gaio_test_add ("/file-src-stall/stop-at-end", test_stop_at_end);
   gaio_test_add ("/file-src-stall/seek", test_seek);
   gaio_test_add ("/file-src-stall/others", test_others);
+  gaio_test_add ("/file-src-stall/sources-and-sinks", test_sources_and_sinks);
   gaio_test_add ("/file-src-stall/error", test_error);
   gaio_test_add ("/file-src-stall/error-pull", test_error_pull);
   gaio_test_add ("/file-src-stall/error-near", test_error_near);
