@@ -206,23 +206,6 @@ test_skip (GaioTestLoop *loop)
   file_test_remove_dir (dir);
 }
 
-/* A worker may still have a read that was made ahead and is not wanted; it holds the context. */
-static void
-settle_requests (GaioTestLoop *loop)
-{
-  guint64 in_flight = 1;
-
-  while (in_flight > 0)
-    {
-      g_autoptr (GVariant) stats = gaio_context_get_stats (loop->context);
-      g_autoptr (GVariant) io = g_variant_lookup_value (stats, "io", G_VARIANT_TYPE_VARDICT);
-
-      g_assert_true (g_variant_lookup (io, "in-flight", "t", &in_flight));
-      if (in_flight > 0)
-        gaio_test_turn (loop, TRUE);
-    }
-}
-
 /* Blocking and not, in turn. */
 static void
 test_mixed (GaioTestLoop *loop)
@@ -247,7 +230,7 @@ test_mixed (GaioTestLoop *loop)
       position += n;
     }
   g_clear_object (&stream);
-  settle_requests (loop);
+  stream_test_settle_requests (loop);
   file_test_remove_dir (dir);
 }
 

@@ -519,6 +519,9 @@ test_converters (GaioTestLoop *loop)
   g_assert_true (g_input_stream_read_all_finish (inflated, result, &n, &error));
   g_assert_cmpuint (n, ==, SIZE);
   file_test_assert_pattern (data, 0, SIZE);
+  g_clear_object (&inflated);
+  g_clear_object (&input);
+  stream_test_settle_requests (loop);
   file_test_remove_dir (dir);
 }
 #endif
