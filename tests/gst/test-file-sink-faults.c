@@ -24,6 +24,7 @@ static const int errnos[] = {
   EPIPE, ESTALE, ENXIO, EDQUOT, EINVAL, EOPNOTSUPP, ETIMEDOUT, EPROTO, EREMOTEIO, EDESTADDRREQ,
 };
 
+G_GNUC_PRINTF (2, 3)
 static GstTestSink *
 sink_on (FaultServer *server, const char *format, ...)
 {
