@@ -15,7 +15,11 @@
 #include "file-mount.h"
 #include "gst-test-stream.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#define N_RANDOM_RUNS 300
+#else
 #define N_RANDOM_RUNS 2000
+#endif
 #define N_KILLS 20
 
 /* Those of write(2) and fsync(2), and what network file systems add. */
