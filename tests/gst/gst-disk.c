@@ -1,9 +1,8 @@
 /* SPDX-FileCopyrightText: the gaio authors
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A disk that stands still when it is told to: a file system in a file, and fsfreeze, which lets
- * whoever writes wait in the kernel for exactly as long as a test likes. Needs root and a loop
- * device. */
+/* A disk that stands still when it is told to: a file system in a file, which is frozen as
+ * gst-test-freeze.c does it. Needs root and a loop device. */
 
 #include <glib/gstdio.h>
 #include <unistd.h>
@@ -50,7 +49,6 @@ gst_test_disk_new (void)
       return NULL;
     }
   self = g_new0 (GstTestDisk, 1);
-  self->frozen = -1;
   self->dir = gst_test_make_dir ();
   self->mount_point = g_build_filename (self->dir, "mnt", NULL);
   image = g_build_filename (self->dir, "image", NULL);
@@ -67,42 +65,23 @@ gst_test_disk_new (void)
   return NULL;
 }
 
-/* The program that freezes thaws when its input ends, which also happens when this process dies: a
- * frozen file system must not outlive it. */
 void
 gst_test_disk_freeze (GstTestDisk *self)
 {
-  g_autoptr (GError) error = NULL;
-  const char *argv[] = {
-    "/bin/sh",
-    "-c",
-    "PATH=$PATH:/usr/sbin:/sbin; fsfreeze -f \"$0\" || exit 1; echo frozen; read line; "
-    "fsfreeze -u \"$0\"; echo thawed",
-    self->mount_point,
-    NULL,
-  };
-  int out;
-  char c = 0;
-
-  g_spawn_async_with_pipes (NULL, (char **) argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL,
-                            &self->frozen, &out, NULL, &error);
-  g_assert_no_error (error);
-  g_assert_cmpint (read (out, &c, 1), ==, 1);
-  g_assert_cmpint (c, ==, 'f');
-  close (out);
+  self->freeze = gst_test_freeze (self->mount_point);
+  g_assert_nonnull (self->freeze);
 }
 
 void
 gst_test_disk_thaw (GstTestDisk *self)
 {
-  close (self->frozen);
-  self->frozen = -1;
+  gst_test_thaw (g_steal_pointer (&self->freeze));
 }
 
 void
 gst_test_disk_free (GstTestDisk *self)
 {
-  if (self->frozen >= 0)
+  if (self->freeze != NULL)
     gst_test_disk_thaw (self);
   g_assert_true (run ("umount %s", self->mount_point));
   gst_test_remove_dir (self->dir);

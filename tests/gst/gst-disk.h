@@ -5,13 +5,13 @@
 
 #pragma once
 
-#include <glib.h>
+#include "gst-test-freeze.h"
 
 typedef struct
 {
   char *dir;
-  char *mount_point; /* an empty ext4 of 128 MiB */
-  int frozen;        /* -1 while it moves */
+  char *mount_point;     /* an empty ext4 of 128 MiB */
+  GstTestFreeze *freeze; /* NULL while it moves */
 } GstTestDisk;
 
 /* NULL, and the test is skipped with a reason, where nobody may have one. */
