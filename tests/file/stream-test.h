@@ -44,23 +44,6 @@ stream_test_spin (StreamCall *call, GaioTestLoop *loop)
   return result;
 }
 
-/* A worker may still have a read that was made ahead and is not wanted; it holds the context. */
-static inline void
-stream_test_settle_requests (GaioTestLoop *loop)
-{
-  guint64 in_flight = 1;
-
-  while (in_flight > 0)
-    {
-      g_autoptr (GVariant) stats = gaio_context_get_stats (loop->context);
-      g_autoptr (GVariant) io = g_variant_lookup_value (stats, "io", G_VARIANT_TYPE_VARDICT);
-
-      g_assert_true (g_variant_lookup (io, "in-flight", "t", &in_flight));
-      if (in_flight > 0)
-        gaio_test_turn (loop, TRUE);
-    }
-}
-
 static inline gssize
 stream_test_read (GaioTestLoop *loop,
                   gpointer stream,
@@ -254,24 +237,3 @@ stream_test_release_pool (StreamPoolHold *self, GaioTestLoop *loop)
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->cond);
 }
-
-/* Until the pool has done all that was begun and the loop knows of it: what was written behind a
- * stream may be seen by its context after the stream has gone. */
-static inline void
-stream_test_settle (GaioTestLoop *loop)
-{
-  GaioThreadPool *pool = gaio_thread_pool_get_default ();
-
-  while (gaio_thread_pool_get_n_queued (pool) > 0 ||
-         gaio_thread_pool_get_n_idle (pool) < gaio_thread_pool_get_n_threads (pool))
-    gaio_test_turn (loop, FALSE);
-  gaio_test_settle (loop);
-}
-
-/* A body that is run so. */
-#define STREAM_TEST_SETTLED(body)                                                                  \
-  static void body##_settled (GaioTestLoop *loop)                                                  \
-  {                                                                                                \
-    body (loop);                                                                                   \
-    stream_test_settle (loop);                                                                     \
-  }

@@ -20,7 +20,8 @@ TESTS = [
     ("one", "exits-1", "exitcode", "exit 1"),
     ("one", "exits-77", "exitcode", "echo why not; exit 77"),
     ("two", "three-cases", "tap", "echo 1..3; echo ok 1 a; echo ok 2 b; echo 'ok 3 c # SKIP moon'"),
-    ("two", "a-case-fails", "tap", "echo 1..2; echo ok 1 a; echo not ok 2 b"),
+    ("two", "a-case-fails", "tap",
+     "echo 1..2; echo ok 1 a; echo leaked a cat >&2; echo '# for 2 mice'; echo not ok 2 b"),
     ("two", "crashes", "tap", "echo 1..2; echo ok 1 a; kill -SEGV $$"),
     ("one", "crashes-too", "exitcode", "kill -SEGV $$"),
     ("two", "bails-out", "tap", "echo 1..2; echo ok 1 a; echo Bail out!; exit 1"),
@@ -77,6 +78,9 @@ def main():
         for name in ("exits-1", "crashes", "bails-out", "hangs", "hangs-too"):
             case(f"the failed {name} is named",
                  any(n.startswith("failed:") and f": {name}" in n for n in notes), notes)
+        for word in ("leaked a cat", "# for 2 mice", "Bail out!"):
+            case(f"what a failed test wrote is shown: {word}",
+                 any(n.strip() == word for n in notes), notes)
         for reason in ("why not", "moon", "no such thing"):
             case(f"the reason “{reason}” is told",
                  any(n.startswith("skipped:") and reason in n for n in notes), notes)
