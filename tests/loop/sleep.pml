@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* How a context falls asleep, for the model checker: from a spin (gaio/loop/gaio-adaptive.c), in
- * its GSource, in a foreign loop (gaio/loop/gaio-core.c); each turn by whichever driver it likes.
+ * its GSource, in a foreign loop (gaio/loop/gaio-core-*.c); each turn by whichever driver it likes.
  *
  * There are two who have work for it. A notifier publishes and notifies, by the protocol of
  * gaio/base/gaio-waker.c, which is proved in tests/base/waker.pml. A device has a handler with a
