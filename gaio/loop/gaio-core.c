@@ -113,7 +113,7 @@ watch_notifier (Core *core)
                                 });
 }
 
-/* Tells those who listen to the property, in a turn and not in the midst of a wait. */
+/* Tells those who listen to the properties, in a turn and not in the midst of a wait. */
 static bool
 on_monitor_changed (GaioBhNode *node, bool closing)
 {
@@ -121,7 +121,10 @@ on_monitor_changed (GaioBhNode *node, bool closing)
   g_autoptr (GObject) object = closing ? NULL : g_weak_ref_get (&core->object);
 
   if (object != NULL)
-    g_object_notify (object, "monitor");
+    {
+      g_object_notify (object, "monitor");
+      g_object_notify (object, "monitor-reason");
+    }
   return false;
 }
 

@@ -55,6 +55,19 @@ class Wait(Case):
         self.assert_errno(caught.exception, errno.ECANCELED)
         timer.join()
 
+    def test_condition_raises(self):
+        asked = []
+
+        def condition():
+            asked.append(None)
+            raise KeyError("mine")
+
+        for _ in range(2):
+            with self.assertRaisesRegex(KeyError, "mine"):
+                self.context.wait_while(self.waiter, -1, None, condition)
+        self.assertEqual(len(asked), 2)
+        self.test_own_callback()
+
     def test_user_data(self):
         seen = []
 

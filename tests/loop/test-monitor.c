@@ -346,15 +346,20 @@ static void
 test_notify_property (GaioTestLoop *loop)
 {
   Listener listener = { .thread = g_thread_self () };
+  Listener reason_listener = listener;
   World world = { .loop = loop };
 
   g_assert_true (change_to (&world, GAIO_MONITOR_POLL));
   g_signal_connect (loop->context, "notify::monitor", G_CALLBACK (on_notify_monitor), &listener);
+  g_signal_connect (loop->context, "notify::monitor-reason", G_CALLBACK (on_notify_monitor),
+                    &reason_listener);
   g_assert_true (change_to (&world, GAIO_MONITOR_EPOLL));
   g_assert_cmpint (listener.n, >=, 1);
-  listener.n = 0;
+  g_assert_cmpint (reason_listener.n, >=, 1);
+  listener.n = reason_listener.n = 0;
   gaio_test_settle (loop);
   g_assert_cmpint (listener.n, ==, 0);
+  g_assert_cmpint (reason_listener.n, ==, 0);
 }
 
 int

@@ -104,6 +104,29 @@ def _adapt_main_loop():
     _Gaio.MainLoop.run = run
 
 
+def _adapt_wait_while():
+    """A condition that raises ends the wait, and what it raised goes to who waits."""
+    wait_raw = _Gaio.Context.wait_while
+
+    def wait_while(self, waiter, timeout_ns, cancellable, condition, *user_data):
+        """Runs the context until condition(*user_data) is false."""
+        raised = []
+
+        def ask(*data):
+            try:
+                return condition(*data)
+            except BaseException as error:
+                raised.append(error)
+                return False
+
+        ended = wait_raw(self, waiter, timeout_ns, cancellable, ask, *user_data)
+        if raised:
+            raise raised[0]
+        return ended
+
+    _Gaio.Context.wait_while = wait_while
+
+
 class _Job:
     """A Python function on its way through a thread of the pool, and what came of it."""
 
@@ -140,6 +163,7 @@ _run_in_pool.__qualname__ = "ThreadPool.run"
 _adapt_namespace()
 _adapt_constructors()
 _adapt_main_loop()
+_adapt_wait_while()
 _Gaio.ThreadPool.run = _run_in_pool
 _file.adapt()
 _batch.adapt()
