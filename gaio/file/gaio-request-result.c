@@ -12,6 +12,10 @@
  * cancelled, which is what the kernel says when it has no thread for the work or is refused the
  * entry. Nothing has been moved then, so the threads go on where the ring was.
  *
+ * What a ring does not tell is EAGAIN or EOPNOTSUPP of a file system that answers later, as FUSE
+ * does past the page cache: the kernel (6.18) begins the transfer anew by itself, and where the
+ * answer is always that, the request ends with the server only, or with a cancel that has luck.
+ *
  * It does not submit or end anything: gaio-request.c and the engines do. */
 
 #include "config.h"

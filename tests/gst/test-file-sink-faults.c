@@ -178,13 +178,23 @@ test_open_and_close (void)
 static const int random_faults[] = { EIO,   ENOSPC, ENOMEM,      EDQUOT,     EROFS,
                                      EINTR, EAGAIN, FAULT_SHORT, FAULT_ZERO, ETIMEDOUT };
 
+/* Of the kernel the tests know (6.18) a ring begins a write that is to replace bytes past the page
+ * cache anew whenever the file system answers EAGAIN: for ever, if that always does, and without a
+ * word. Whether there is such a write depends on what comes together in one. */
+static gboolean
+is_for_ever (const char *operation, int fault, gboolean once)
+{
+  return *operation == 'w' && fault == EAGAIN && !once;
+}
+
 static void
 random_run (FaultServer *server, GRand *rand)
 {
   int fault = random_faults[g_rand_int_range (rand, 0, G_N_ELEMENTS (random_faults))];
-  gboolean direct = g_rand_boolean (rand);
+  gboolean past_cache = g_rand_boolean (rand);
   gboolean once = g_rand_boolean (rand);
   const char *operation = g_rand_int_range (rand, 0, 4) == 0 ? "fsync" : "write";
+  gboolean direct = past_cache && !is_for_ever (operation, fault, once);
   GstTestStreamFlags flags = g_rand_int_range (rand, 0, 4);
   gsize size = g_rand_int_range (rand, 1, g_rand_boolean (rand) ? 2000 : 200 * 1000);
   g_autoptr (GstTestStream) stream =
