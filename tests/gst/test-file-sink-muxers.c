@@ -47,6 +47,19 @@ typedef struct
   guint min_syncs;
 } Muxing;
 
+/* A muxer that needs a temporary file would choose its name at random, which here is the same name
+ * in every process that runs these tests. */
+static void
+name_temporary_file (GstElement *pipeline, const char *path)
+{
+  g_autoptr (GstElement) muxer = gst_bin_get_by_name (GST_BIN (pipeline), "m");
+  g_autofree char *file = g_strconcat (path, ".tmp", NULL);
+
+  if (muxer != NULL &&
+      g_object_class_find_property (G_OBJECT_GET_CLASS (muxer), "faststart-file") != NULL)
+    g_object_set (muxer, "faststart-file", file, NULL);
+}
+
 static void
 run (const Muxing *muxing, const char *sink_name, const char *path, const Way *way)
 {
@@ -60,6 +73,7 @@ run (const Muxing *muxing, const char *sink_name, const char *path, const Way *w
   g_random_set_seed (1);
   pipeline = gst_object_ref_sink (gst_parse_launch (text, &error));
   g_assert_no_error (error);
+  name_temporary_file (pipeline, path);
   sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
   if (way != NULL)
     g_object_set (sink, "max-bytes", way->max_bytes, NULL);
