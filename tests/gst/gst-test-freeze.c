@@ -40,7 +40,7 @@ gst_test_freeze (const char *dir)
     "/bin/sh",
     "-c",
     "PATH=$PATH:/usr/sbin:/sbin; trap '' HUP INT TERM; fsfreeze -f \"$0\" || exit 1; echo frozen; "
-    "timeout -s KILL 30 cat >/dev/null; late=$?; fsfreeze -u \"$0\"; exit $late",
+    "timeout -s KILL 100 cat >/dev/null; late=$?; fsfreeze -u \"$0\"; exit $late",
     dir,
     NULL,
   };

@@ -157,6 +157,15 @@ gst_test_sink_new_of (const char *factory, const char *path)
   return self;
 }
 
+/* The I/O thread may be about to tell of a stall still, when the sink did not wait for it. */
+static void
+assert_last_reference (GstElement *element)
+{
+  for (guint tries = 0; tries < 10000 && GST_OBJECT_REFCOUNT_VALUE (element) > 1; tries++)
+    g_usleep (1000);
+  g_assert_cmpint (GST_OBJECT_REFCOUNT_VALUE (element), ==, 1);
+}
+
 void
 gst_test_sink_free (GstTestSink *self)
 {
@@ -168,7 +177,7 @@ gst_test_sink_free (GstTestSink *self)
   gst_element_set_bus (self->sink, NULL);
   gst_bus_set_flushing (self->bus, TRUE);
   gst_object_unref (self->bus);
-  g_assert_cmpint (GST_OBJECT_REFCOUNT_VALUE (self->sink), ==, 1);
+  assert_last_reference (self->sink);
   gst_object_unref (self->sink);
   gst_test_remove_dir (self->dir);
   g_free (self->dir);

@@ -506,7 +506,6 @@ test_stop_crowd (void)
   on_each_disk (stop_crowd);
 }
 
-/* Once when it begins to stand still, once when it moves again. */
 static const GstStructure *
 wait_for_stall (GstTestSink *t, GstMessage **message)
 {
@@ -521,6 +520,35 @@ wait_for_stall (GstTestSink *t, GstMessage **message)
       gst_message_unref (*message);
     }
 }
+
+/* Asserts that each stall that was told has ended, and returns how many more there were. */
+static guint
+count_stalls (GstTestSink *t)
+{
+  GstMessage *message;
+  gboolean active = FALSE;
+  guint n = 0;
+
+  while ((message = gst_bus_pop_filtered (t->bus, GST_MESSAGE_ELEMENT)) != NULL)
+    {
+      const GstStructure *what = gst_message_get_structure (message);
+
+      if (gst_structure_has_name (what, "gaiofilesink-stall"))
+        {
+          gboolean was_active = active;
+
+          g_assert_true (gst_structure_get_boolean (what, "active", &active));
+          g_assert_cmpint (active, !=, was_active);
+          n += active;
+        }
+      gst_message_unref (message);
+    }
+  g_assert_false (active);
+  return n;
+}
+
+/* Once when it begins to stand still, once when it moves again. A disk that has other things to do
+ * as well may be slow once more afterwards. */
 
 static void
 stall_message (Disk *disk)
@@ -554,7 +582,7 @@ stall_message (Disk *disk)
     }
   gst_test_sink_stop (t);
   gst_test_sink_assert_no_error (t);
-  g_assert_cmpuint (gst_test_sink_stat (t, "stalls"), ==, 1);
+  g_assert_cmpuint (gst_test_sink_stat (t, "stalls"), ==, 1 + count_stalls (t));
 }
 
 static void

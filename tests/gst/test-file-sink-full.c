@@ -133,7 +133,6 @@ fill_everywhere (FileMount *mount, GstTestStreamFlags flags, gsize size, gsize s
 
       /* It exists, or there might be no room for its name. */
       g_assert_true (occupy (filler, 0) && occupy (path, 0));
-      sync ();
       all = get_free (mount->dir);
       while (!occupy (filler, all > room ? all - room : 0))
         all -= MIN (all, 4096);

@@ -27,7 +27,7 @@
 #define N_FRAMES 105
 #define FREEZE_AT 30
 #define THAW_AT 75 /* 1.5 s later */
-#define MAX_SECONDS 60
+#define MAX_SECONDS 200
 
 /* Without latency: a frame is in the muxer when the next one is made. Noise makes large ones, so
  * that filesink too would have to write within a few frames. One thread feeds both sinks, so

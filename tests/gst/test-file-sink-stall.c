@@ -354,9 +354,8 @@ test_small_buffers_are_joined (void)
     g_assert_cmpint (gst_test_sink_push (fifo->sink, 100), ==, GST_FLOW_OK);
   fifo_thaw (fifo);
   g_assert_true (gst_pad_push_event (fifo->sink->src, gst_event_new_eos ()));
-  /* What was pushed before the FIFO was full went out in writes of buffer-size at least, or by the
-   * clock if this machine is very slow; all the rest, two thousand times thousand bytes less the
-   * FIFO's, in writes of up to 1 MiB. */
+  /* What was pushed before the FIFO was full went out in writes of buffer-size at least; all the
+   * rest, two thousand times thousand bytes less the FIFO's, in writes of up to 1 MiB. */
   g_assert_cmpuint (gst_test_sink_stat (fifo->sink, "writes"), <, 100);
   fifo_finish (fifo, 20000 * 100);
 }
