@@ -360,6 +360,8 @@ make_buffer (GstGaioFileSrc *self, guint64 offset, gsize *n, GstBuffer **buffer)
     {
       *buffer = gst_buffer_new ();
       gst_buffer_append_memory (*buffer, memory);
+      /* It was made so, and nobody has changed it. */
+      GST_BUFFER_FLAG_UNSET (*buffer, GST_BUFFER_FLAG_TAG_MEMORY);
       return GST_FLOW_OK;
     }
   ret = GST_BASE_SRC_GET_CLASS (src)->alloc (src, offset, *n, buffer);

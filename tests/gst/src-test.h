@@ -139,8 +139,9 @@ on_handoff (GstElement *sink, GstBuffer *buffer, GstPad *pad, gpointer user_data
   GstMapInfo map;
 
   g_string_append_printf (
-      seen->log, "%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT ":%" G_GSIZE_FORMAT " ",
-      GST_BUFFER_OFFSET (buffer), GST_BUFFER_OFFSET_END (buffer), gst_buffer_get_size (buffer));
+      seen->log, "%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT ":%" G_GSIZE_FORMAT "/%x ",
+      GST_BUFFER_OFFSET (buffer), GST_BUFFER_OFFSET_END (buffer), gst_buffer_get_size (buffer),
+      GST_BUFFER_FLAGS (buffer));
   g_assert_true (gst_buffer_map (buffer, &map, GST_MAP_READ));
   g_byte_array_append (seen->bytes, map.data, map.size);
   gst_buffer_unmap (buffer, &map);

@@ -166,6 +166,8 @@ test_uri (void)
   assert_uri (t->sink, "file:///foo/bar", "/foo/bar");
   g_assert_true (gst_uri_handler_set_uri (handler, "file://localhost/foo/baz", NULL));
   assert_uri (t->sink, "file:///foo/baz", "/foo/baz");
+  g_assert_true (gst_uri_handler_set_uri (handler, "file:/foo/bat", NULL));
+  assert_uri (t->sink, "file:///foo/bat", "/foo/bat");
 
   /* What has a meaning in a URI has none in a file name; it need not be escaped. */
   g_assert_true (gst_uri_handler_set_uri (handler, "file:///foo/a%20b?c#d", NULL));

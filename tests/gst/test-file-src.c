@@ -148,7 +148,8 @@ expect_uri (GstElement *src, const char *uri, const char *expected)
 static void
 test_uri (void)
 {
-  static const char *const bad[] = { "file://elsewhere/foo", "file:/%00", "http://foo/bar", "foo" };
+  static const char *const bad[] = { "file://elsewhere/foo", "file:/%00", "file:foo",
+                                     "http://foo/bar",       "foo" };
   Source *source = source_new (100);
 
   for (guint i = 0; i < G_N_ELEMENTS (both); i++)
@@ -165,6 +166,7 @@ test_uri (void)
       g_assert_cmpstr (uri, ==, "file:///i/do/not/exist");
       expect_uri (src, "file:///i/do%20not%20exist", "/i/do not exist");
       expect_uri (src, "file://localhost/foo/bar", "/foo/bar");
+      expect_uri (src, "file:/foo/b%20r", "/foo/b r");
       expect_uri (src, "file:///foo/b%3Far", "/foo/b?ar");
       escaped = gst_uri_handler_get_uri (GST_URI_HANDLER (src));
       g_assert_cmpstr (escaped, ==, "file:///foo/b%3Far");
@@ -498,7 +500,7 @@ test_silent_fifo (void)
     g_usleep (1000);
   assert_state (pipeline, GST_STATE_NULL, GST_STATE_CHANGE_SUCCESS);
   /* A buffer is full before it goes, however the bytes came. */
-  g_assert_cmpstr (seen.log->str, ==, "0-3000:3000 3000-6000:3000 ");
+  g_assert_cmpstr (seen.log->str, ==, "0-3000:3000/40 3000-6000:3000/0 ");
   g_assert_cmpmem (seen.bytes->data, seen.bytes->len, source->data, 6000);
   g_clear_object (&src);
   gst_object_unref (pipeline);
