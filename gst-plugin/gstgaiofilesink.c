@@ -50,9 +50,8 @@
  * - EOS is posted only when the file system had no failure of write-back to report;
  * - the file is closed in child processes (`O_CLOEXEC`);
  * - a write error is posted when it happens, once, with `errno` (an int) and `offset` (a guint64,
- *   that of the first byte that is not in the file) in the details of the message. Where several
- *   writes are in flight it is that of the first that failed; `bytes-written` of the statistics
- *   then tells what is there;
+ *   that of the first byte that is not in the file) in the details of the message. Of several
+ *   writes in flight those that come before it in the file are waited for;
  * - a write that hangs when #GstGaioFileSink:drain-timeout is over may still be made when the disk
  *   goes on, so the next recording should have another name.
  *

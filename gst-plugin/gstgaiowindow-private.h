@@ -62,6 +62,9 @@ struct _GstGaioWindow
   GstGaioJob jobs[GST_GAIO_N_JOBS];
   guint64 top;       /* the end of what was written */
   guint64 valid;     /* after a failure: so far the file is as it should be */
+  GError *pending_error; /* of the first write, by its place, that has failed; while `failing` */
+  guint64 pending_offset; /* that place, and */
+  gsize pending_written;  /* how much those that failed have written */
   guint64 durable;   /* what comes before was synced */
   guint64 syncing;   /* and will be, when the sync that runs has ended */
   guint64 allocated; /* blocks are allocated up to here */
@@ -97,6 +100,7 @@ struct _GstGaioWindow
   bool timed;       /* the age timer is armed: it pumps */
   bool hurry;       /* write even little, until the queue is empty */
   guint interrupts; /* of GstGaioInterrupt */
+  bool failing;     /* something has failed, but it is not known yet what comes first */
   bool failed;
   bool closed;    /* the file: nothing comes after that */
   bool torn_down; /* the loop's thread will not touch it any more */

@@ -57,7 +57,7 @@ is_finished_locked (GstGaioWindow *self)
   for (GList *link = self->queue.head; link != NULL; link = link->next)
     if (((const GstGaioOperation *) link->data)->kind != GST_GAIO_OPERATION_CLOSE)
       return false;
-  return !self->failed;
+  return !self->failed && !self->failing;
 }
 
 /* The bound that this part of the writes, in thousandths, stays below. */

@@ -463,7 +463,7 @@ is_to_be_waited_for_locked (GstGaioWindow *self, gboolean interruptible)
 {
   if (self->failed)
     return !interruptible && !self->closed;
-  return self->n_busy > 0 || self->n_jobs > 0 || self->queue.length > 0;
+  return self->failing || self->n_busy > 0 || self->n_jobs > 0 || self->queue.length > 0;
 }
 
 GstGaioWindowResult

@@ -17,7 +17,7 @@ gst_gaio_writer_get_now (void)
 
 /* gstgaiowriter.c */
 
-/* Whether the window has failed, which another thread may have brought about. */
+/* Whether the window has failed, or is about to; which another thread may have brought about. */
 bool gst_gaio_writer_has_failed (GstGaioWindow *self);
 
 /* The first time it is reported, and nothing begins any more. `offset` is that of the first byte

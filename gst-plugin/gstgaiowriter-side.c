@@ -110,7 +110,7 @@ gst_gaio_writer_sync_now (gpointer user_data)
   bool is_end;
 
   g_mutex_lock (&self->lock);
-  is_end = self->failed || self->alone;
+  is_end = self->failing || self->failed || self->alone;
   g_mutex_unlock (&self->lock);
   if (!is_end && self->unsynced && !self->jobs[GST_GAIO_JOB_SYNC].busy)
     {

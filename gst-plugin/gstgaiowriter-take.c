@@ -42,7 +42,7 @@ gst_gaio_writer_may_start_locked (GstGaioWindow *self)
 {
   const GstGaioOperation *head = g_queue_peek_head (&self->queue);
 
-  if (head == NULL || self->failed || self->alone)
+  if (head == NULL || self->failing || self->failed || self->alone)
     return false;
   if (head->kind == GST_GAIO_OPERATION_WRITE)
     return self->n_busy == 0 || (self->n_busy < self->config.max_in_flight &&

@@ -7,9 +7,11 @@
  *
  * Jobs (gstgaiojob.c) allocate blocks ahead, sync, or empty the page cache beside the writes.
  *
- * After a failure nothing begins any more. When what is in flight has ended, a file that only grew
- * is cut where the failure was, so that it is a prefix of the stream: with several slots there may
- * be bytes behind. Then it is closed, in a worker: a disk that hangs keeps close(2), too. */
+ * After a failure nothing begins any more. It is reported when nothing is in flight before it in
+ * the file, so that it is the first place where something is missing that is told. When the rest
+ * has ended too, a file that only grew is cut there, so that it is a prefix of the stream: with
+ * several slots there may be bytes behind. Then it is closed, in a worker: a disk that hangs keeps
+ * close(2), too. */
 
 #include <errno.h>
 
@@ -26,7 +28,7 @@ gst_gaio_writer_has_failed (GstGaioWindow *self)
   bool failed;
 
   g_mutex_lock (&self->lock);
-  failed = self->failed;
+  failed = self->failing || self->failed;
   g_mutex_unlock (&self->lock);
   return failed;
 }
@@ -207,12 +209,36 @@ let_go (gpointer user_data)
   gst_gaio_writer_leave (user_data, false);
 }
 
+/* Whether something is in flight that comes before this place in the file. */
+static bool
+is_busy_before (GstGaioWindow *self, guint64 offset)
+{
+  for (guint i = 0; i < self->config.max_in_flight; i++)
+    if (self->slots[i].busy && self->slots[i].offset < offset)
+      return true;
+  return false;
+}
+
+/* Reports the writes that have failed, as one, when it is known which of them is the first. */
+static void
+settle_failure (GstGaioWindow *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (self->pending_error == NULL || is_busy_before (self, self->pending_offset))
+    return;
+  error = g_steal_pointer (&self->pending_error);
+  gst_gaio_writer_fail (self, GST_GAIO_OPERATION_WRITE, self->pending_offset,
+                        self->pending_written, error);
+}
+
 /* After something has ended: nothing may touch `self` behind this. */
 void
 gst_gaio_writer_go_on (GstGaioWindow *self)
 {
   bool is_over;
 
+  settle_failure (self);
   wind_up (self);
   g_mutex_lock (&self->lock);
   end_locked (self);
@@ -237,8 +263,6 @@ gst_gaio_writer_fail (GstGaioWindow *self,
   GstObject *sink;
   bool is_first;
 
-  if (kind == GST_GAIO_OPERATION_WRITE)
-    self->valid = MIN (self->valid, offset);
   g_mutex_lock (&self->lock);
   is_first = !self->failed;
   sink = is_first && self->sink != NULL ? gst_object_ref (self->sink) : NULL;
@@ -385,19 +409,33 @@ retry_later (GstGaioWindow *self, GstGaioSlot *slot)
     gaio_timer_arm_ns (self->retry_timer, gst_gaio_writer_get_now () + RETRY_NS);
 }
 
+static void
+write_failed (GstGaioWindow *self, guint64 offset, gsize n_written, const GError *error)
+{
+  self->top = MAX (self->top, offset);
+  self->valid = MIN (self->valid, offset);
+  self->pending_written += n_written;
+  if (self->pending_error == NULL || offset < self->pending_offset)
+    {
+      g_clear_error (&self->pending_error);
+      self->pending_error = g_error_copy (error);
+      self->pending_offset = offset;
+    }
+  g_mutex_lock (&self->lock);
+  self->failing = true;
+  g_mutex_unlock (&self->lock);
+}
+
 /* A write, a truncation or a sync has failed. */
 static void
 slot_failed (GstGaioWindow *self, GstGaioSlot *slot, gsize n_written, const GError *error)
 {
-  bool is_write = slot->kind == GST_GAIO_OPERATION_WRITE;
-
-  if (is_write)
-    self->top = MAX (self->top, slot->offset + n_written);
-  gst_gaio_writer_fail (self, slot->kind,
-                        is_write                                ? slot->offset + n_written
-                        : slot->kind == GST_GAIO_OPERATION_SYNC ? self->durable
-                                                                : slot->offset,
-                        is_write ? n_written : 0, error);
+  if (slot->kind == GST_GAIO_OPERATION_WRITE)
+    write_failed (self, slot->offset + n_written, n_written, error);
+  else
+    gst_gaio_writer_fail (self, slot->kind,
+                          slot->kind == GST_GAIO_OPERATION_SYNC ? self->durable : slot->offset, 0,
+                          error);
   gst_gaio_writer_leave_slot (self, slot);
 }
 
@@ -490,6 +528,7 @@ tear_down (GstGaioWindow *self)
   g_clear_pointer (&self->slots, g_free);
   for (guint i = 0; i < GST_GAIO_N_JOBS; i++)
     g_clear_error (&self->jobs[i].error);
+  g_clear_error (&self->pending_error);
 
   g_mutex_lock (&self->lock);
   self->torn_down = true;

@@ -2,12 +2,13 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Several writes of a window at once, of which one is held up while the others may pass: what was
- * pushed last is what is in the file.
+ * pushed last is what is in the file, and where something is missing first is what is reported.
  *
  * No file system lets one write overtake another when it is told to; so the workers' system call
  * comes by here on its way to the kernel, and the first of them waits until the test has seen what
  * the window does meanwhile. A ring's do not come by, so this is about the pool's. */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -31,14 +32,25 @@ static struct
   gboolean open;
   guint n_begun; /* since it was armed */
   guint n_ended;
+  int first_errnum; /* what the first ends with, and what the others do; 0: they are made */
+  int other_errnum;
 } gate;
+
+/* What the window told. */
+static struct
+{
+  gint n; /* (atomic) */
+  guint64 offset;
+  int errnum;
+} failure;
 
 /* In place of the C library's, for all that is linked with this program. */
 ssize_t
 pwritev2 (int fd, const struct iovec *iov, int n_iov, off_t offset, int flags)
 {
   gboolean armed, is_first;
-  ssize_t res;
+  ssize_t res = -1;
+  int errnum;
 
   g_mutex_lock (&gate.lock);
   armed = gate.armed;
@@ -47,21 +59,27 @@ pwritev2 (int fd, const struct iovec *iov, int n_iov, off_t offset, int flags)
   g_cond_broadcast (&gate.cond);
   while (is_first && !gate.open)
     g_cond_wait (&gate.cond, &gate.lock);
+  errnum = is_first ? gate.first_errnum : armed ? gate.other_errnum : 0;
   g_mutex_unlock (&gate.lock);
 
-  res = syscall (SYS_pwritev2, fd, iov, n_iov, offset, 0UL, flags);
+  if (errnum == 0)
+    res = syscall (SYS_pwritev2, fd, iov, n_iov, offset, 0UL, flags);
 
   g_mutex_lock (&gate.lock);
   gate.n_ended += armed;
   g_cond_broadcast (&gate.cond);
   g_mutex_unlock (&gate.lock);
+  if (errnum != 0)
+    errno = errnum;
   return res;
 }
 
 static void
-gate_shut (void)
+gate_shut (int first_errnum, int other_errnum)
 {
   g_mutex_lock (&gate.lock);
+  gate.first_errnum = first_errnum;
+  gate.other_errnum = other_errnum;
   gate.armed = TRUE;
   gate.open = FALSE;
   gate.n_begun = gate.n_ended = 0;
@@ -102,9 +120,11 @@ assert_passed (guint n)
 }
 
 static void
-failed (GstObject *sink, const GstGaioFailure *failure)
+failed (GstObject *sink, const GstGaioFailure *what)
 {
-  g_error ("%s", failure->error->message);
+  failure.offset = what->offset;
+  failure.errnum = gaio_error_get_errno (what->error);
+  g_atomic_int_inc (&failure.n);
 }
 
 static void
@@ -122,7 +142,7 @@ typedef struct
 } Run;
 
 static void
-run_begin (Run *run)
+run_begin_failing (Run *run, int first_errnum, int other_errnum)
 {
   static const GstGaioWindowEvents events = { failed, stalled };
   const GstGaioWindowConfig config = {
@@ -150,7 +170,23 @@ run_begin (Run *run)
   run->sink = gst_object_ref_sink (gst_pad_new ("sink", GST_PAD_SINK));
   run->window = gst_gaio_window_new (loop, file, &config, &events, run->sink);
   memset (run->image, 0, sizeof run->image);
-  gate_shut ();
+  g_atomic_int_set (&failure.n, 0);
+  gate_shut (first_errnum, other_errnum);
+}
+
+static void
+run_begin (Run *run)
+{
+  run_begin_failing (run, 0, 0);
+}
+
+static GstGaioWindowResult
+push_or_not (Run *run, guint block)
+{
+  g_autoptr (GstBuffer) buffer = gst_buffer_new_allocate (NULL, BLOCK, NULL);
+
+  gst_buffer_memset (buffer, 0, 0, BLOCK);
+  return gst_gaio_window_push (run->window, buffer, block * BLOCK, TRUE);
 }
 
 /* A buffer with one memory for each `step` blocks. */
@@ -178,7 +214,9 @@ run_end (Run *run, guint n_blocks)
 {
   gate_open ();
   gst_gaio_window_close (run->window);
-  g_assert_cmpint (gst_gaio_window_drain (run->window, FALSE, G_MAXINT64), ==, GST_GAIO_WINDOW_OK);
+  g_assert_cmpint (gst_gaio_window_drain (run->window, FALSE, G_MAXINT64), ==,
+                   g_atomic_int_get (&failure.n) > 0 ? GST_GAIO_WINDOW_FAILED
+                                                     : GST_GAIO_WINDOW_OK);
   gst_gaio_window_free (run->window);
   gst_test_assert_file (run->path, (const guint8 *) run->image, n_blocks * BLOCK);
   gst_object_unref (run->sink);
@@ -242,6 +280,86 @@ test_overlapping_next (void)
   run_end (&run, 2);
 }
 
+/* The second write fails while the first is held up: what is missing first is known only when that
+ * has ended too. Meanwhile nothing begins, and nobody is told that all is well. */
+static void
+test_failing (void)
+{
+  static const int firsts[] = { 0, EIO };
+
+  for (guint i = 0; i < G_N_ELEMENTS (firsts); i++)
+    {
+      guint n_good = firsts[i] == 0 ? 1 : 0;
+      gint64 deadline_us;
+      Run run;
+
+      run_begin_failing (&run, firsts[i], ENOSPC);
+      push (&run, 0, 1, 'a');
+      wait_until_begun (1);
+      push (&run, 1, 1, 'b');
+      assert_passed (1);
+      push (&run, 2, 1, 'c');
+      assert_passed (1);
+      deadline_us = g_get_monotonic_time () + GRACE_US;
+      g_assert_cmpint (gst_gaio_window_drain (run.window, TRUE, deadline_us), ==,
+                       GST_GAIO_WINDOW_TIMED_OUT);
+      g_assert_cmpint (g_atomic_int_get (&failure.n), ==, 0);
+
+      gate_open ();
+      g_assert_cmpint (gst_gaio_window_drain (run.window, TRUE, G_MAXINT64), ==,
+                       GST_GAIO_WINDOW_FAILED);
+      g_assert_cmpint (g_atomic_int_get (&failure.n), ==, 1);
+      g_assert_cmpuint (failure.offset, ==, n_good * BLOCK);
+      g_assert_cmpint (failure.errnum, ==, firsts[i] == 0 ? ENOSPC : EIO);
+      g_assert_cmpint (push_or_not (&run, 3), ==, GST_GAIO_WINDOW_FAILED);
+      run_end (&run, n_good);
+      g_assert_cmpint (g_atomic_int_get (&failure.n), ==, 1);
+    }
+}
+
+/* What is still in flight comes later in the file: there is nothing to wait for. */
+static void
+test_failing_first (void)
+{
+  Run run;
+
+  run_begin_failing (&run, 0, ENOSPC);
+  push (&run, 2, 1, 'a');
+  wait_until_begun (1);
+  push (&run, 0, 1, 'b');
+  while (g_atomic_int_get (&failure.n) == 0)
+    g_usleep (1000);
+  g_assert_cmpuint (failure.offset, ==, 0);
+  g_assert_cmpint (failure.errnum, ==, ENOSPC);
+  memset (run.image, 0, BLOCK);
+  run_end (&run, 3);
+  g_assert_cmpint (g_atomic_int_get (&failure.n), ==, 1);
+}
+
+/* The window is given up between the one failure and the end of the other write. */
+static void
+test_failing_abandoned (void)
+{
+  GstGaioWindowStats stats;
+  Run run;
+
+  run_begin_failing (&run, EIO, ENOSPC);
+  push (&run, 0, 1, 'a');
+  wait_until_begun (1);
+  push (&run, 1, 1, 'b');
+  assert_passed (1);
+  gst_gaio_window_get_stats (run.window, &stats);
+  g_assert_false (stats.finished);
+  g_assert_cmpuint (stats.pending_offset, ==, 0);
+  gst_gaio_window_abandon (run.window);
+  gate_open ();
+  g_assert_cmpint (g_atomic_int_get (&failure.n), ==, 0);
+  gst_object_unref (run.sink);
+  gst_test_remove_dir (run.dir);
+  g_free (run.path);
+  g_free (run.dir);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -250,5 +368,8 @@ main (int argc, char **argv)
   gaio_test_add ("/gst/window/order/disjoint", test_disjoint);
   gaio_test_add ("/gst/window/order/overlapping", test_overlapping);
   gaio_test_add ("/gst/window/order/overlapping-next", test_overlapping_next);
+  gaio_test_add ("/gst/window/order/failing", test_failing);
+  gaio_test_add ("/gst/window/order/failing-first", test_failing_first);
+  gaio_test_add ("/gst/window/order/failing-abandoned", test_failing_abandoned);
   return g_test_run ();
 }
