@@ -332,8 +332,9 @@ gst_gaio_file_sink_properties_class_init (GstGaioFileSinkClass *klass)
    * GstGaioFileSink:max-bytes:
    *
    * How much memory may be accepted and not yet written, in bytes. Copies count with their size,
-   * buffers held by reference with all the memory they keep alive. What happens when it is used up
-   * is #GstGaioFileSink:overflow. A single buffer that is larger is let through alone.
+   * buffers held by reference with all the memory they keep alive, and what cannot be joined to its
+   * neighbours with 512 bytes at least. What happens when it is used up is
+   * #GstGaioFileSink:overflow. A single buffer that is larger is let through alone.
    *
    * Since: 1.0
    */

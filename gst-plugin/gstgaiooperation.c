@@ -154,7 +154,7 @@ gst_gaio_should_hold (
       is_system = is_system && gst_memory_is_type (memory, GST_ALLOCATOR_SYSMEM);
       max_total += memory->maxsize;
     }
-  *cost = max_total;
+  *cost = MAX (max_total, (gsize) n * GST_GAIO_OPERATION_MIN_COST);
   if (hold == GST_GAIO_HOLD_REF)
     return TRUE;
   /* Other memory belongs to a device, which has little of it, and may be slow to read. And of a

@@ -60,6 +60,10 @@ typedef struct
  * held one do. */
 #define GST_GAIO_HOLD_MIN_BYTES (64 * 1024)
 
+/* What an element of the queue costs at least: about what it takes itself, with the buffer and the
+ * memory that it keeps. */
+#define GST_GAIO_OPERATION_MIN_COST 512
+
 /* Thread: any. Those that take a GQueue take one of GstGaioOperation, by their links. */
 GstGaioOperation *gst_gaio_operation_new (GstGaioOperationKind kind, guint64 offset);
 void gst_gaio_operation_free (GstGaioOperation *self);

@@ -17,9 +17,9 @@
  * mapping and an element of an I/O vector. So is one that comes from a pool of limited size: a
  * camera has eight buffers, and a window that kept them would stop the camera as surely as a
  * blocking write would. The window's size bounds the memory of both: copies count with their size,
- * held memory with all that the reference keeps alive. On top of it come the elements of the queue,
- * the unused parts of the chunks, and MAX_IDLE_BYTES of idle ones at most for a stream that copies
- * much.
+ * held memory with all that the reference keeps alive, and an element of the queue with no less
+ * than what it takes itself. On top of it come the unused parts of the chunks, and MAX_IDLE_BYTES
+ * of idle ones at most for a stream that copies much.
  *
  * The streaming thread makes no system call on a file. It waits in two places, for room and for
  * the end of everything, and gst_gaio_window_interrupt() gets it out of both; and for less than a
@@ -197,6 +197,22 @@ queue_locked (GstGaioWindow *self, GstGaioOperation *operation)
   self->queued += operation->size;
 }
 
+/* A copy that is no element of its own costs its bytes and no more. */
+static bool
+join_locked (GstGaioWindow *self, GstGaioOperation *operation)
+{
+  GstGaioOperation *last = g_queue_peek_tail (&self->queue);
+  gsize size = operation->size;
+  gsize surplus = operation->cost - size;
+
+  if (operation->chunk == NULL || last == NULL || !gst_gaio_operation_join (last, operation))
+    return false;
+  last->cost -= surplus;
+  self->stats.held -= surplus;
+  self->queued += size;
+  return true;
+}
+
 /* Queues, in one step, what was made of a buffer. A failure while it was made has dropped its
  * credit with everything else. */
 static GstGaioWindowResult
@@ -210,14 +226,8 @@ publish (GstGaioWindow *self, GQueue *operations)
       for (GList *link = g_queue_pop_head_link (operations); link != NULL;
            link = g_queue_pop_head_link (operations))
         {
-          GstGaioOperation *operation = link->data;
-          GstGaioOperation *last = g_queue_peek_tail (&self->queue);
-          gsize size = operation->size;
-
-          if (last != NULL && gst_gaio_operation_join (last, operation))
-            self->queued += size;
-          else
-            queue_locked (self, operation);
+          if (!join_locked (self, link->data))
+            queue_locked (self, link->data);
         }
       gst_gaio_writer_arrange_locked (self);
       result = GST_GAIO_WINDOW_OK;
@@ -298,17 +308,19 @@ static GstGaioWindowResult
 push_copied (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size, gboolean may_wait)
 {
   GQueue operations = G_QUEUE_INIT;
+  gsize cost = MAX (size, GST_GAIO_OPERATION_MIN_COST);
   GstGaioWindowResult result;
 
   /* The credit goes first here: a copy takes memory. */
   g_mutex_lock (&self->lock);
-  result = take_credit_locked (self, offset, size, size, may_wait);
+  result = take_credit_locked (self, offset, size, cost, may_wait);
   g_mutex_unlock (&self->lock);
   if (result != GST_GAIO_WINDOW_OK)
     return result;
 
   if (gst_gaio_operations_copy (&operations, &self->tail, buffer, offset))
     {
+      ((GstGaioOperation *) operations.tail->data)->cost += cost - size;
       g_mutex_lock (&self->lock);
       self->stats.copies++;
       self->stats.copied += size;
@@ -322,7 +334,7 @@ push_copied (GstGaioWindow *self, GstBuffer *buffer, guint64 offset, gsize size,
       self->end = offset;
       self->stats.accepted -= size;
       self->stats.level -= size;
-      self->stats.held -= size;
+      self->stats.held -= cost;
     }
   g_mutex_unlock (&self->lock);
   return GST_GAIO_WINDOW_UNREADABLE;
@@ -406,7 +418,12 @@ gst_gaio_window_truncate (GstGaioWindow *self, guint64 length)
 static void
 demand_locked (GstGaioWindow *self, GstGaioOperationKind kind)
 {
+  const GstGaioOperation *last = g_queue_peek_tail (&self->queue);
+
   if (self->failed)
+    return;
+  /* One that has not begun is a sync of all that is before it. */
+  if (kind == GST_GAIO_OPERATION_SYNC && last != NULL && last->kind == kind)
     return;
   queue_locked (self, gst_gaio_operation_new (kind, 0));
   self->hurry = true;

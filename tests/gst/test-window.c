@@ -406,12 +406,126 @@ test_cost_of_parts (void)
   gst_gaio_operations_free (&operations);
 }
 
+/* A window in which nothing is written for now. */
+static GstGaioWindow *
+idle_window_new (const char *path, guint64 max_bytes, GstGaioHold hold, GstGaioLoop **loop)
+{
+  const GstGaioWindowConfig config = {
+    .max_bytes = max_bytes,
+    .gather_bytes = 1024 * 1024,
+    .chunk_bytes = 1024 * 1024,
+    .flush_interval_ns = G_MAXINT64,
+    .max_in_flight = 1,
+    .hold = hold,
+    .is_regular = TRUE,
+    .can_position = TRUE,
+  };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GaioFile) file = NULL;
+  int fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+  g_assert_cmpint (fd, >=, 0);
+  *loop = gst_gaio_loop_acquire (NULL, fd, &error);
+  g_assert_no_error (error);
+  file = gaio_file_new_for_fd (gst_gaio_loop_get_context (*loop), fd, path, &error);
+  g_assert_no_error (error);
+  return gst_gaio_window_new (*loop, file, &config, &events, NULL);
+}
+
+static void
+idle_window_free (GstGaioWindow *window)
+{
+  gst_gaio_window_close (window);
+  g_assert_cmpint (gst_gaio_window_drain (window, FALSE, G_MAXINT64), ==, GST_GAIO_WINDOW_OK);
+  gst_gaio_window_free (window);
+}
+
+/* A byte that has an element of the queue to itself takes more memory than a byte, and the bound
+ * is on memory. */
+static void
+test_cost_of_elements (void)
+{
+  static const GstGaioHold holds[] = { GST_GAIO_HOLD_REF, GST_GAIO_HOLD_COPY };
+  const guint64 max_bytes = 1024 * 1024;
+  g_autofree char *dir = gst_test_make_dir ();
+  g_autofree char *path = g_build_filename (dir, "file", NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (holds); i++)
+    {
+      GstGaioLoop *loop;
+      GstGaioWindow *window = idle_window_new (path, max_bytes, holds[i], &loop);
+      GstGaioWindowResult result = GST_GAIO_WINDOW_OK;
+      GstGaioWindowStats stats;
+      guint64 n = 0;
+
+      /* With gaps, so that nothing is joined. */
+      while (result == GST_GAIO_WINDOW_OK && n < max_bytes)
+        {
+          g_autoptr (GstBuffer) buffer = gst_buffer_new_memdup ("x", 1);
+
+          result = gst_gaio_window_push (window, buffer, 2 * n, FALSE);
+          n += result == GST_GAIO_WINDOW_OK;
+        }
+      g_assert_cmpint (result, ==, GST_GAIO_WINDOW_FULL);
+      g_assert_cmpuint (n, <=, max_bytes / sizeof (GstGaioOperation));
+      g_assert_cmpuint (n, >=, max_bytes / 1024);
+      gst_gaio_window_get_stats (window, &stats);
+      g_assert_cmpuint (stats.held, <=, max_bytes);
+      g_assert_cmpint (gst_gaio_window_drain (window, FALSE, G_MAXINT64), ==, GST_GAIO_WINDOW_OK);
+      gst_gaio_window_get_stats (window, &stats);
+      g_assert_cmpuint (stats.held, ==, 0);
+      idle_window_free (window);
+    }
+  gst_test_remove_dir (dir);
+}
+
+static void
+lock_and_unlock (gpointer mutex)
+{
+  g_mutex_lock (mutex);
+  g_mutex_unlock (mutex);
+}
+
+/* As long as a barrier waits, another behind it adds nothing; so a stream of them takes no memory,
+ * whatever the disk does. */
+static void
+test_barriers (void)
+{
+  g_autofree char *dir = gst_test_make_dir ();
+  g_autofree char *path = g_build_filename (dir, "file", NULL);
+  GstGaioLoop *loop;
+  GstGaioWindow *window = idle_window_new (path, G_MAXUINT64, GST_GAIO_HOLD_AUTO, &loop);
+  GstGaioWindowStats stats;
+  GMutex mutex;
+
+  g_mutex_init (&mutex);
+  g_mutex_lock (&mutex);
+  gaio_context_invoke (gst_gaio_loop_get_context (loop), lock_and_unlock, &mutex, NULL);
+  for (guint i = 0; i < 1000; i++)
+    gst_gaio_window_sync (window);
+  g_mutex_unlock (&mutex);
+  g_assert_cmpint (gst_gaio_window_drain (window, FALSE, G_MAXINT64), ==, GST_GAIO_WINDOW_OK);
+  gst_gaio_window_get_stats (window, &stats);
+  g_assert_cmpuint (stats.syncs, ==, 1);
+
+  /* One that has begun does not cover what comes later. */
+  gst_gaio_window_sync (window);
+  g_assert_cmpint (gst_gaio_window_drain (window, FALSE, G_MAXINT64), ==, GST_GAIO_WINDOW_OK);
+  gst_gaio_window_get_stats (window, &stats);
+  g_assert_cmpuint (stats.syncs, ==, 2);
+  idle_window_free (window);
+  g_mutex_clear (&mutex);
+  gst_test_remove_dir (dir);
+}
+
 int
 main (int argc, char **argv)
 {
   file_mount_init ();
   gst_test_init (&argc, &argv);
   gaio_test_add ("/gst/window/cost-of-parts", test_cost_of_parts);
+  gaio_test_add ("/gst/window/cost-of-elements", test_cost_of_elements);
+  gaio_test_add ("/gst/window/barriers", test_barriers);
   gaio_test_add ("/gst/window/random", test_random);
   gaio_test_add ("/gst/window/abandoned", test_abandoned);
   gaio_test_add ("/gst/window/failing", test_failing);
