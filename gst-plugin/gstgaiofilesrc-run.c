@@ -114,16 +114,31 @@ post_open_error (GstGaioFileSrc *self, const char *shown, int errnum)
                          g_strdup_printf ("system error: %s", g_strerror (errnum)), errnum, 0);
 }
 
+/* -1: it cannot be opened. A FIFO is opened at once: whoever waits for its writer here cannot be
+ * got out of that, but the first read, which does so then, can be. */
+static int
+open_retrying (const char *location)
+{
+  struct stat st;
+  bool is_fifo = stat (location, &st) == 0 && S_ISFIFO (st.st_mode);
+  int fd;
+
+  do
+    fd = open (location, O_RDONLY | O_CLOEXEC | (is_fifo ? O_NONBLOCK : 0));
+  while (fd < 0 && errno == EINTR);
+  /* One that does not block would tell at once of the end that there is before a writer. */
+  if (fd >= 0 && is_fifo)
+    fcntl (fd, F_SETFL, O_RDONLY);
+  return fd;
+}
+
 /* Opens a file that can be read; -1: there is none, and it was posted why. */
 static int
 open_fd (GstGaioFileSrc *self, const char *location, struct stat *st)
 {
   g_autofree char *shown = g_filename_display_name (location);
-  int fd;
+  int fd = open_retrying (location);
 
-  do
-    fd = open (location, O_RDONLY | O_CLOEXEC);
-  while (fd < 0 && errno == EINTR);
   if (fd < 0)
     {
       post_open_error (self, shown, errno);

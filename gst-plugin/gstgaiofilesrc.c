@@ -21,10 +21,13 @@
  * What comes out is byte for byte what filesrc gives, by push and by pull. What differs can be seen
  * from the outside only:
  *
- * - bytes that are changed in place, while they are in the window already, come as they were;
+ * - bytes that are changed in place or cut off, while they are in the window already, come as they
+ *   were;
  * - large buffers share the memory that was read, and cannot be written without a copy;
  * - a read error has `errno` (an int) and `offset` (a guint64, where in the file) in the details of
  *   its message;
+ * - a FIFO to which nobody writes yet is waited for in the stream, and not in the change of state,
+ *   so that the element can be stopped;
  * - the file is closed in child processes (`O_CLOEXEC`).
  *
  * Each place that is read in order has a window, which begins small and grows as it is used up. Who

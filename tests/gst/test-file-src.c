@@ -509,6 +509,41 @@ test_silent_fifo (void)
   source_free (source);
 }
 
+/* A pipe to which nobody writes yet: to open it does not wait for that, which nobody could get the
+ * element out of. The first read does. */
+static void
+test_fifo_without_writer (void)
+{
+  Source *source = source_new (0);
+  g_autofree char *path = g_build_filename (source->dir, "fifo", NULL);
+  Writer writer = { path, source->data, 100001 };
+  GThread *thread;
+  Seen seen;
+  g_autoptr (GstElement) pipeline = NULL;
+  g_autoptr (GstBus) bus = NULL;
+
+  g_assert_cmpint (mkfifo (path, 0600), ==, 0);
+  pipeline = watch ("gaiofilesrc", path, "blocksize=3000", &seen);
+  bus = gst_element_get_bus (pipeline);
+  for (guint i = 0; i < 3; i++)
+    {
+      assert_state (pipeline, GST_STATE_PLAYING, GST_STATE_CHANGE_ASYNC);
+      g_usleep (20000);
+      assert_state (pipeline, GST_STATE_NULL, GST_STATE_CHANGE_SUCCESS);
+    }
+
+  assert_state (pipeline, GST_STATE_PLAYING, GST_STATE_CHANGE_ASYNC);
+  g_assert_null (gst_bus_timed_pop_filtered (bus, 50 * GST_MSECOND,
+                                             GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+  thread = g_thread_new ("writer", write_fifo, &writer);
+  wait_for_eos (pipeline);
+  g_thread_join (thread);
+  assert_state (pipeline, GST_STATE_NULL, GST_STATE_CHANGE_SUCCESS);
+  g_assert_cmpmem (seen.bytes->data, seen.bytes->len, source->data, writer.size);
+  seen_clear (&seen);
+  source_free (source);
+}
+
 /* Errors */
 
 /* The first error of each: the same code and text; ours has an errno. */
@@ -633,6 +668,7 @@ main (int argc, char **argv)
   gaio_test_add ("/file-src/growing-push", test_growing_push);
   gaio_test_add ("/file-src/fifo", test_fifo);
   gaio_test_add ("/file-src/silent-fifo", test_silent_fifo);
+  gaio_test_add ("/file-src/fifo-without-writer", test_fifo_without_writer);
   gaio_test_add ("/file-src/open-errors", test_open_errors);
   gaio_test_add ("/file-src/stats-message", test_stats_message);
   return g_test_run ();
