@@ -441,8 +441,9 @@ test_deadlines (GaioTestLoop *loop)
   Deadline deadline = { 0 };
   g_autoptr (GaioTimer) timer =
       gaio_timer_new (loop->context, GAIO_CLOCK_MONOTONIC, on_deadline, &deadline, NULL);
-  g_autoptr (GSource) timeout = g_timeout_source_new (3);
+  /* Before the source is made, since its first time counts from there. */
   gint64 begin_us = g_get_monotonic_time ();
+  g_autoptr (GSource) timeout = g_timeout_source_new (3);
   int n = 0;
 
   g_source_set_callback (timeout, count_source, &n, NULL);
