@@ -249,10 +249,12 @@ test_gone (GaioTestLoop *loop)
 
   if (client.server == NULL)
     return;
-  g_assert_cmpint (client_open (&client, FALSE, "write", FAULT_SLOW), ==, 0);
+  g_assert_cmpint (client_open (&client, FALSE, "write", 0), ==, 0);
+  g_assert_cmpint (write_some (&client), ==, 0); /* asks whether the file can be polled */
+  fault_server_halt (client.server);
   gaio_request_write (client.request, 0, bytes);
   gaio_test_settle (loop);
-  g_usleep (20000);
+  g_usleep (20000); /* it is in flight by now, most likely */
   fault_server_kill (client.server);
   g_assert_cmpint (wait_for_end (&client), !=, 0);
   g_assert_true (client.errnum == ECONNABORTED || client.errnum == ENOTCONN);

@@ -3,6 +3,8 @@
 
 /* Locks: who gets them, who waits, and how a wait ends. */
 
+#include <stdatomic.h>
+
 #include "file-test.h"
 
 typedef struct
@@ -219,16 +221,24 @@ test_closed (GaioTestLoop *loop)
   two_end (&two);
 }
 
+typedef struct
+{
+  GaioFile *file;
+  GCancellable *cancellable;
+  atomic_bool was_cancelled; /* before that the lock must not be free */
+} Locker;
+
 static gpointer
 lock_in_thread (gpointer data)
 {
-  GCancellable *cancellable = g_object_get_data (data, "cancellable");
+  Locker *self = data;
   GError *error = NULL;
 
-  g_assert_false (gaio_file_lock (data, GAIO_LOCK_SHARED, 0, 0, cancellable, &error));
+  g_assert_false (gaio_file_lock (self->file, GAIO_LOCK_SHARED, 0, 0, self->cancellable, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_clear_error (&error);
-  g_assert_true (gaio_file_lock (data, GAIO_LOCK_SHARED, 0, 0, NULL, &error));
+  atomic_store (&self->was_cancelled, TRUE);
+  g_assert_true (gaio_file_lock (self->file, GAIO_LOCK_SHARED, 0, 0, NULL, &error));
   g_assert_no_error (error);
   return NULL;
 }
@@ -239,14 +249,16 @@ test_blocking (GaioTestLoop *loop)
 {
   Two two = two_begin (loop);
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  Locker locker = { .file = two.other, .cancellable = cancellable };
   GError *error = NULL;
   GThread *thread;
 
   g_assert_true (gaio_file_lock (two.one, GAIO_LOCK_EXCLUSIVE, 0, 0, NULL, &error));
-  g_object_set_data (G_OBJECT (two.other), "cancellable", cancellable);
-  thread = g_thread_new ("lock", lock_in_thread, two.other);
-  g_usleep (20 * 1000);
+  thread = g_thread_new ("lock", lock_in_thread, &locker);
+  g_usleep (20 * 1000); /* it waits by now, most likely; and again */
   g_cancellable_cancel (cancellable);
+  while (!atomic_load (&locker.was_cancelled))
+    g_usleep (100);
   g_usleep (20 * 1000);
   g_assert_true (gaio_file_unlock (two.one, 0, 0, NULL, &error));
   g_thread_join (thread);
