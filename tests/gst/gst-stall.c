@@ -23,9 +23,10 @@ fifo_new (void)
   g_assert_cmpint (self->fd, >=, 0);
   g_assert_cmpint (fcntl (self->fd, F_SETFL, 0), ==, 0);
   self->sink = gst_test_sink_new (self->path);
-  /* What is written goes by the number of bytes alone, however slow the machine: so it is more at
-   * once than a FIFO takes, and stays in flight. */
+  /* However slow the machine, what is written goes by the number of bytes alone: so it is more at
+   * once than a FIFO takes, and stays in flight. And nobody says so who is not asked to. */
   gst_test_sink_set (self->sink, "flush-interval", "4294967295");
+  gst_test_sink_set (self->sink, "stall-warning", "0");
   return self;
 }
 
