@@ -106,6 +106,8 @@ class Run(Case):
         async def main():
             reader, writer = os.pipe()
             file = self.file_of_fd(reader)
+            # It comes when the loop runs, so when this waits.
+            GLib.timeout_add(50, os.kill, os.getpid(), signal.SIGINT)
             try:
                 await file.read_bytes(0, 10)
             except asyncio.CancelledError:
@@ -114,7 +116,6 @@ class Run(Case):
                 await file.close()
                 raise
 
-        GLib.timeout_add(50, os.kill, os.getpid(), signal.SIGINT)
         with self.assertRaises(KeyboardInterrupt):
             Gaio.run(main())
         self.assertEqual(seen, ["cancelled"])

@@ -210,7 +210,7 @@ class MainLoop(unittest.TestCase):
         GLib.timeout_add(1, quit_loop)
         loop.run()
         thread = threading.Timer(0.01, loop.quit)
-        thread.start()
+        loop.get_context().invoke(thread.start)  # not before it runs
         loop.run()
         thread.join()
         self.assertEqual(seen, [True, True])
@@ -219,7 +219,7 @@ class MainLoop(unittest.TestCase):
     def test_interrupt(self):
         loop = Gaio.MainLoop.new()
         timer = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
+        loop.get_context().invoke(timer.start)  # not before it runs
         with self.assertRaises(KeyboardInterrupt):
             loop.run()
         timer.join()
