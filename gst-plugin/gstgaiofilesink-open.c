@@ -192,12 +192,7 @@ adopt (GstGaioFileSink *self, int fd, const char *location, const char *context_
       gst_gaio_loop_unref (loop);
     }
   close (fd);
-  gst_gaio_file_sink_post_error (self,
-                                 GST_RESOURCE_ERROR_FAILED,
-                                 NULL,
-                                 g_strdup (error->message),
-                                 gaio_error_get_errno (error),
-                                 0);
+  post_open_error (self, location, gaio_error_get_errno (error), error->message);
   return NULL;
 }
 

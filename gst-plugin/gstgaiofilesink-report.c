@@ -190,22 +190,17 @@ get_short_writes (GaioFile *file)
 static GstStructure *
 make_structure (GstGaioFileSink *self, const GstGaioWindowStats *stats)
 {
-  GaioContext *context = gaio_file_get_context (self->file);
-  g_autofree char *reason = gaio_context_get_engine_reason (context);
   g_autofree char *direct_reason = NULL;
-  GEnumClass *engines = g_type_class_ref (GAIO_TYPE_ENGINE);
-  GEnumValue *engine = g_enum_get_value (engines, gaio_context_get_engine (context));
   gboolean direct = gaio_file_is_direct (self->file);
   guint64 average = stats->writes > 0 ? stats->written / stats->writes : 0;
-  GstStructure *structure;
+  GstStructure *structure =
+      gst_gaio_loop_make_stats (gaio_file_get_context (self->file), "gaiofilesink-stats");
 
   g_object_get (self->file, "direct-reason", &direct_reason, NULL);
   if (direct_reason == NULL && !direct && self->run.direct != GST_GAIO_FILE_SINK_DIRECT_NO)
     direct_reason = g_strdup ("it cannot be opened for direct I/O");
-  structure = gst_structure_new (
-      "gaiofilesink-stats",
-      "engine", G_TYPE_STRING, engine->value_nick,
-      "engine-reason", G_TYPE_STRING, reason,
+  gst_structure_set (
+      structure,
       "direct", G_TYPE_BOOLEAN, direct,
       "direct-reason", G_TYPE_STRING, direct_reason,
       "bytes-accepted", G_TYPE_UINT64, stats->accepted,
@@ -238,7 +233,6 @@ make_structure (GstGaioFileSink *self, const GstGaioWindowStats *stats)
       "stalls", G_TYPE_UINT64, stats->stalls,
       "longest-stall", G_TYPE_UINT64, stats->longest_stall_ns,
       NULL);
-  g_type_class_unref (engines);
   return structure;
 }
 

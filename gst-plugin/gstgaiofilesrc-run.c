@@ -36,22 +36,17 @@ static gpointer parent_class;
 static GstStructure *
 stats_new (GstGaioFileSrc *self)
 {
-  GaioContext *context = gaio_file_get_context (self->file);
-  g_autofree char *reason = gaio_context_get_engine_reason (context);
-  GEnumClass *engines = g_type_class_ref (GAIO_TYPE_ENGINE);
-  GEnumValue *engine = g_enum_get_value (engines, gaio_context_get_engine (context));
+  GstStructure *structure =
+      gst_gaio_loop_make_stats (gaio_file_get_context (self->file), "gaiofilesrc-stats");
   GstGaioReaderStats stats;
-  GstStructure *structure;
 
   gst_gaio_reader_get_stats (self->reader, &stats);
-  structure = gst_structure_new (
-      "gaiofilesrc-stats", "engine", G_TYPE_STRING, engine->value_nick, "engine-reason",
-      G_TYPE_STRING, reason, "bytes-read", G_TYPE_UINT64, stats.read, "bytes-used", G_TYPE_UINT64,
-      stats.used, "bytes-thrown-away", G_TYPE_UINT64, stats.thrown, "level-bytes", G_TYPE_UINT64,
-      stats.level, "reads", G_TYPE_UINT64, stats.reads, "hits", G_TYPE_UINT64, stats.hits, "misses",
-      G_TYPE_UINT64, stats.misses, "waits", G_TYPE_UINT64, stats.waits, "waited-ns", G_TYPE_UINT64,
-      stats.waited_ns, NULL);
-  g_type_class_unref (engines);
+  gst_structure_set (structure, "bytes-read", G_TYPE_UINT64, stats.read, "bytes-used",
+                     G_TYPE_UINT64, stats.used, "bytes-thrown-away", G_TYPE_UINT64, stats.thrown,
+                     "level-bytes", G_TYPE_UINT64, stats.level, "reads", G_TYPE_UINT64, stats.reads,
+                     "hits", G_TYPE_UINT64, stats.hits, "misses", G_TYPE_UINT64, stats.misses,
+                     "waits", G_TYPE_UINT64, stats.waits, "waited-ns", G_TYPE_UINT64,
+                     stats.waited_ns, NULL);
   return structure;
 }
 
@@ -103,7 +98,7 @@ gst_gaio_file_src_watch_end (GstGaioFileSrc *self)
 /* States */
 
 static void
-post_open_error (GstGaioFileSrc *self, const char *shown, int errnum)
+post_open_error (GstGaioFileSrc *self, const char *shown, int errnum, const char *reason)
 {
   if (errnum == ENOENT)
     gst_gaio_post_error (self, GST_RESOURCE_ERROR_NOT_FOUND, NULL,
@@ -111,7 +106,7 @@ post_open_error (GstGaioFileSrc *self, const char *shown, int errnum)
   else
     gst_gaio_post_error (self, GST_RESOURCE_ERROR_OPEN_READ,
                          g_strdup_printf ("Could not open file \"%s\" for reading.", shown),
-                         g_strdup_printf ("system error: %s", g_strerror (errnum)), errnum, 0);
+                         g_strdup_printf ("system error: %s", reason), errnum, 0);
 }
 
 /* -1: it cannot be opened. A FIFO is opened at once: whoever waits for its writer here cannot be
@@ -141,7 +136,7 @@ open_fd (GstGaioFileSrc *self, const char *location, struct stat *st)
 
   if (fd < 0)
     {
-      post_open_error (self, shown, errno);
+      post_open_error (self, shown, errno, g_strerror (errno));
       return -1;
     }
   if (fstat (fd, st) < 0)
@@ -212,10 +207,11 @@ gst_gaio_file_src_start (GstBaseSrc *src)
     self->file = gaio_file_new_for_fd (gst_gaio_loop_get_context (loop), fd, location, &error);
   if (self->file == NULL)
     {
+      g_autofree char *shown = g_filename_display_name (location);
+
       close (fd);
       g_clear_pointer (&loop, gst_gaio_loop_unref);
-      gst_gaio_post_error (self, GST_RESOURCE_ERROR_FAILED, NULL, g_strdup (error->message),
-                           gaio_error_get_errno (error), 0);
+      post_open_error (self, shown, gaio_error_get_errno (error), error->message);
       return FALSE;
     }
 

@@ -132,3 +132,16 @@ gst_gaio_loop_get_pool (GstGaioLoop *self)
 {
   return self->pool;
 }
+
+GstStructure *
+gst_gaio_loop_make_stats (GaioContext *context, const char *name)
+{
+  g_autofree char *reason = gaio_context_get_engine_reason (context);
+  GEnumClass *engines = g_type_class_ref (GAIO_TYPE_ENGINE);
+  GEnumValue *engine = g_enum_get_value (engines, gaio_context_get_engine (context));
+  GstStructure *stats = gst_structure_new (name, "engine", G_TYPE_STRING, engine->value_nick,
+                                           "engine-reason", G_TYPE_STRING, reason, NULL);
+
+  g_type_class_unref (engines);
+  return stats;
+}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <gaio/gaio.h>
+#include <gst/gst.h>
 
 G_BEGIN_DECLS
 
@@ -22,5 +23,9 @@ void gst_gaio_loop_unref (GstGaioLoop *self);
 /* Thread: any. Belong to the loop. The pool is for what may wait for the disk. */
 GaioContext *gst_gaio_loop_get_context (GstGaioLoop *self);
 GaioThreadPool *gst_gaio_loop_get_pool (GstGaioLoop *self);
+
+/* Thread: any. The beginning of an element's statistics: which engine a loop's context has, and
+ * why. */
+GstStructure *gst_gaio_loop_make_stats (GaioContext *context, const char *name);
 
 G_END_DECLS

@@ -12,9 +12,11 @@
  * it: if it does block, the test never ends. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "gst-test.h"
@@ -91,6 +93,39 @@ gst_test_remove_dir (const char *dir)
       g_assert_cmpint (g_remove (path), ==, 0);
     }
   g_assert_cmpint (g_rmdir (dir), ==, 0);
+}
+
+static GArray *taken; /* descriptors */
+static struct rlimit old_limit;
+
+void
+gst_test_take_descriptors (guint n)
+{
+  const rlim_t most = 1000;
+  struct rlimit limit;
+  int fd;
+
+  g_assert_null (taken);
+  taken = g_array_new (FALSE, FALSE, sizeof fd);
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &old_limit), ==, 0);
+  limit = (struct rlimit){ MIN (most, old_limit.rlim_cur), old_limit.rlim_max };
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  while ((fd = fcntl (STDIN_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0)
+    g_array_append_val (taken, fd);
+  for (; n > 0; n--)
+    {
+      close (g_array_index (taken, int, taken->len - 1));
+      g_array_set_size (taken, taken->len - 1);
+    }
+}
+
+void
+gst_test_give_descriptors (void)
+{
+  for (guint i = 0; i < taken->len; i++)
+    close (g_array_index (taken, int, i));
+  g_clear_pointer (&taken, g_array_unref);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &old_limit), ==, 0);
 }
 
 GstElement *

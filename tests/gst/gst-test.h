@@ -31,6 +31,10 @@ gboolean gst_test_need_plugin (const char *name);
 char *gst_test_make_dir (void);
 void gst_test_remove_dir (const char *dir);
 
+/* Between the two no more than `n` descriptors can be opened. */
+void gst_test_take_descriptors (guint n);
+void gst_test_give_descriptors (void);
+
 /* A pipeline as gst-launch-1.0 makes it from a line of text. */
 GstElement *gst_test_parse (const char *format, ...) G_GNUC_PRINTF (1, 2);
 

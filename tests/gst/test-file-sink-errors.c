@@ -367,6 +367,27 @@ test_unmappable (void)
   unmappable (GST_ALLOCATOR_SYSMEM);    /* on the way to a reference */
 }
 
+/* A file takes one descriptor, and an I/O thread a few. */
+static void
+test_no_descriptors (void)
+{
+  for (guint n = 0; n < 6; n++)
+    {
+      GstTestSink *t = gst_test_sink_new (NULL);
+      GstStateChangeReturn ret;
+
+      gst_test_take_descriptors (n);
+      ret = gst_element_set_state (t->sink, GST_STATE_READY);
+      gst_test_give_descriptors ();
+      g_assert_true (n > 1 || ret == GST_STATE_CHANGE_FAILURE);
+      if (ret == GST_STATE_CHANGE_FAILURE)
+        g_assert_cmpint (gst_test_sink_assert_error (t, GST_RESOURCE_ERROR_OPEN_WRITE,
+                                                     "Too many open files"), ==, EMFILE);
+      gst_test_sink_stop (t);
+      gst_test_sink_free (t);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -380,5 +401,6 @@ main (int argc, char **argv)
   gaio_test_add ("/file-sink/errors/file-size-limit", test_file_size_limit);
   gaio_test_add ("/file-sink/errors/unmappable", test_unmappable);
   gaio_test_add ("/file-sink/errors/first-only", test_first_error_only);
+  gaio_test_add ("/file-sink/errors/no-descriptors", test_no_descriptors);
   return g_test_run ();
 }

@@ -649,6 +649,39 @@ test_stats_message (void)
   source_free (source);
 }
 
+/* A file takes one descriptor, and an I/O thread a few. */
+static void
+test_no_descriptors (void)
+{
+  Source *source = source_new (100);
+
+  for (guint n = 0; n < 6; n++)
+    {
+      g_autoptr (GstElement) src = make ("gaiofilesrc", source->path);
+      g_autoptr (GstBus) bus = gst_bus_new ();
+      g_autoptr (GstMessage) message = NULL;
+      g_autoptr (GError) error = NULL;
+      GstStateChangeReturn ret;
+
+      gst_element_set_bus (src, bus);
+      gst_test_take_descriptors (n);
+      ret = gst_element_set_state (src, GST_STATE_PAUSED);
+      gst_test_give_descriptors ();
+      g_assert_true (n > 1 || ret == GST_STATE_CHANGE_FAILURE);
+      if (ret == GST_STATE_CHANGE_FAILURE)
+        {
+          message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+          g_assert_nonnull (message);
+          gst_message_parse_error (message, &error, NULL);
+          g_assert_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ);
+        }
+      assert_state (src, GST_STATE_NULL, GST_STATE_CHANGE_SUCCESS);
+      gst_element_set_bus (src, NULL);
+      gst_bus_set_flushing (bus, TRUE);
+    }
+  source_free (source);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -671,5 +704,6 @@ main (int argc, char **argv)
   gaio_test_add ("/file-src/fifo-without-writer", test_fifo_without_writer);
   gaio_test_add ("/file-src/open-errors", test_open_errors);
   gaio_test_add ("/file-src/stats-message", test_stats_message);
+  gaio_test_add ("/file-src/no-descriptors", test_no_descriptors);
   return g_test_run ();
 }
