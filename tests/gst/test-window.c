@@ -479,6 +479,36 @@ test_cost_of_elements (void)
   gst_test_remove_dir (dir);
 }
 
+/* What is joined to its neighbours costs its bytes and no more, however it came: here in two
+ * memories each. */
+static void
+test_cost_of_joined (void)
+{
+  const gsize n = 1000;
+  g_autofree char *dir = gst_test_make_dir ();
+  g_autofree char *path = g_build_filename (dir, "file", NULL);
+  GstGaioLoop *loop;
+  GstGaioWindow *window = idle_window_new (path, G_MAXUINT64, GST_GAIO_HOLD_COPY, &loop);
+  GstGaioWindowStats stats;
+
+  for (gsize i = 0; i < n; i++)
+    {
+      g_autoptr (GstBuffer) buffer = gst_buffer_append (gst_buffer_new_memdup ("a", 1),
+                                                        gst_buffer_new_memdup ("b", 1));
+
+      g_assert_cmpint (gst_gaio_window_push (window, buffer, 2 * i, FALSE), ==, GST_GAIO_WINDOW_OK);
+    }
+  gst_gaio_window_get_stats (window, &stats);
+  g_assert_cmpuint (stats.level, ==, 2 * n);
+  g_assert_cmpuint (stats.held, >=, 2 * n);
+  g_assert_cmpuint (stats.held, <=, 2 * n + GST_GAIO_OPERATION_MIN_COST);
+  g_assert_cmpint (gst_gaio_window_drain (window, FALSE, G_MAXINT64), ==, GST_GAIO_WINDOW_OK);
+  gst_gaio_window_get_stats (window, &stats);
+  g_assert_cmpuint (stats.held, ==, 0);
+  idle_window_free (window);
+  gst_test_remove_dir (dir);
+}
+
 static void
 lock_and_unlock (gpointer mutex)
 {
@@ -525,6 +555,7 @@ main (int argc, char **argv)
   gst_test_init (&argc, &argv);
   gaio_test_add ("/gst/window/cost-of-parts", test_cost_of_parts);
   gaio_test_add ("/gst/window/cost-of-elements", test_cost_of_elements);
+  gaio_test_add ("/gst/window/cost-of-joined", test_cost_of_joined);
   gaio_test_add ("/gst/window/barriers", test_barriers);
   gaio_test_add ("/gst/window/random", test_random);
   gaio_test_add ("/gst/window/abandoned", test_abandoned);
