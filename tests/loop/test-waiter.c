@@ -398,10 +398,12 @@ on_peer (gpointer data)
     if (&self->peers[i] != self)
       gaio_context_invoke (self->peers[i].goal.context, advance, &self->peers[i].goal, NULL);
   wait_for (&self->goal, self->n_peers - 1);
-  atomic_fetch_add_explicit (self->n_done, 1, memory_order_relaxed);
+  atomic_fetch_add_explicit (self->n_done, 1, memory_order_release);
   gaio_waiter_kick (self->done);
 }
 
+/* Unlike a goal this may be seen before its kick and then lets contexts go that the peers have just
+ * used, so it brings the order itself. */
 typedef struct
 {
   atomic_int n;
@@ -413,7 +415,7 @@ is_less (gpointer data)
 {
   Count *count = data;
 
-  return atomic_load_explicit (&count->n, memory_order_relaxed) < count->at_least;
+  return atomic_load_explicit (&count->n, memory_order_acquire) < count->at_least;
 }
 
 static void
@@ -466,7 +468,7 @@ on_wait_then_tell (gpointer data)
   Peer *self = data;
 
   wait_for (&self->goal, 1);
-  atomic_fetch_add_explicit (self->n_done, 1, memory_order_relaxed);
+  atomic_fetch_add_explicit (self->n_done, 1, memory_order_release);
   gaio_waiter_kick (self->done);
 }
 
