@@ -83,7 +83,8 @@ job_ended (GaioBhNode *node, bool closing)
       else if (gaio_workers_begin_home (pool->workers, self))
         self->work (self);
     }
-  cancelled = atomic_load_explicit (&self->state, memory_order_relaxed) == GAIO_JOB_CANCELLED;
+  /* Pairs with the release in cancel_locked(): who cancelled it is done with it. */
+  cancelled = atomic_load_explicit (&self->state, memory_order_acquire) == GAIO_JOB_CANCELLED;
   atomic_store_explicit (&self->state, GAIO_JOB_IDLE, memory_order_relaxed);
   self->done (self, cancelled);
 

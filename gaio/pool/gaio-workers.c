@@ -628,8 +628,10 @@ cancel_locked (GaioWorkers *self, GaioJob *job)
     return GAIO_JOB_IDLE;
   if (state == GAIO_JOB_QUEUED)
     g_queue_unlink (&self->queue, &job->link);
-  set_state (job, GAIO_JOB_CANCELLED);
   gaio_job_ids_remove (&self->ids, job);
+  /* The last: one that was sent home may be over, and freed, as soon as it is seen there, where
+   * nobody needs the lock for that. Pairs with the acquire in job_ended(). */
+  atomic_store_explicit (&job->state, GAIO_JOB_CANCELLED, memory_order_release);
   return state;
 }
 

@@ -5,6 +5,8 @@
  * their pool on the way. How many threads there are is in test-thread-pool-limits.c, exit and fork
  * in test-thread-pool-process.c, the function for scripts in test-thread-pool-run.c. */
 
+#include <stdatomic.h>
+
 #include "probe.h"
 
 static void
@@ -174,6 +176,49 @@ test_cancel_ended (GaioTestLoop *loop)
     gaio_test_turn_until (loop, &n_ended, 12);
     probe_assert_ended_once (&queued, TRUE);
   }
+}
+
+typedef struct
+{
+  GaioThreadPool *pool;
+  guint64 id;
+  atomic_int cancelled; /* relaxed on purpose: it orders nothing */
+} Canceller;
+
+static gpointer
+cancel_from_thread (gpointer data)
+{
+  Canceller *canceller = data;
+
+  g_assert_true (gaio_thread_pool_cancel (canceller->pool, canceller->id));
+  atomic_store_explicit (&canceller->cancelled, 1, memory_order_relaxed);
+  return NULL;
+}
+
+/* One that is on its way home, since there are no threads: it ends there, and is freed, while the
+ * thread that has cancelled it may still be in the call. */
+static void
+test_cancel_at_home (GaioTestLoop *loop)
+{
+  g_autoptr (GaioThreadPool) pool = gaio_thread_pool_new ();
+
+  gaio_thread_pool_set_max_threads (pool, 0);
+  for (int i = 0; i < 20; i++)
+    {
+      Canceller canceller = { .pool = pool };
+      Probe probe = { 0 };
+      int n_ended = 0;
+      GThread *thread;
+
+      probe_submit (&probe, pool, loop, &n_ended);
+      canceller.id = probe.id;
+      thread = g_thread_new ("canceller", cancel_from_thread, &canceller);
+      while (atomic_load_explicit (&canceller.cancelled, memory_order_relaxed) == 0)
+        g_thread_yield ();
+      gaio_test_turn_until (loop, &n_ended, 1);
+      probe_assert_ended_once (&probe, TRUE);
+      g_thread_join (thread);
+    }
 }
 
 typedef struct
@@ -611,6 +656,7 @@ main (int argc, char **argv)
   gaio_test_add_driver_matrix ("/thread-pool/fifo", test_fifo);
   gaio_test_add_driver_matrix ("/thread-pool/cancel", test_cancel);
   gaio_test_add_driver_matrix ("/thread-pool/cancel-ended", test_cancel_ended);
+  gaio_test_add_driver_matrix ("/thread-pool/cancel-at-home", test_cancel_at_home);
   gaio_test_add_driver_matrix ("/thread-pool/nested", test_nested);
   gaio_test_add_driver_matrix ("/thread-pool/dropped", test_dropped);
   gaio_test_add_driver_matrix ("/thread-pool/last-unref/in-done", test_last_unref_in_done);
