@@ -214,6 +214,7 @@ typedef struct
   GaioCoroutine *coroutine;
   GThread *thread;
   int step;
+  int waits; /* the coroutine */
 } Follow;
 
 static void
@@ -235,6 +236,13 @@ wait_for_step (Follow *self, int step)
     g_usleep (100);
 }
 
+/* In the thread of a coroutine: when this is called it does not run. */
+static void
+note_wait (gpointer data)
+{
+  g_atomic_int_set (&((Follow *) data)->waits, TRUE);
+}
+
 static void
 follow (void)
 {
@@ -248,6 +256,10 @@ follow (void)
   gaio_coroutine_wake (self.coroutine);
   gaio_coroutine_enter (self.coroutine);
   wait_for_step (&self, 1);
+  /* One that has not come to yield yet would not wait after a wake. */
+  gaio_context_invoke (contexts[0], note_wait, &self, NULL);
+  while (!g_atomic_int_get (&self.waits))
+    g_usleep (100);
   gaio_coroutine_wake (self.coroutine);
   g_usleep (1000);
   g_assert_cmpint (g_atomic_int_get (&self.step), ==, 1);
