@@ -5,7 +5,9 @@
  *
  * The thread that changes the state calls open(2) itself, and waits as long as that takes: a FIFO
  * waits for its reader, as with filesink, and the state change must be able to fail. Which I/O
- * thread the file belongs to is known only then, since it depends on the disk. */
+ * thread the file belongs to is known only then, since it depends on the disk. Before that it waits
+ * for what a run that was given up still has to bring to this file, but no longer than for the end
+ * of a run of its own. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "gstgaiofilesink-private.h"
+#include "gstgaiostray.h"
 
 /* In nanoseconds. */
 #define MS G_GUINT64_CONSTANT (1000000)
@@ -172,6 +175,8 @@ get_config (GstGaioFileSink *self, const struct stat *st)
     .drop_cache = self->run.drop_cache,
     .stall_warning_ns = MIN (self->run.stall_warning_ns, MAX_NS),
     .transient_ns = (guint64) self->run.max_transient_error_timeout_ms * MS,
+    .device = st->st_dev,
+    .inode = st->st_ino,
   };
 }
 
@@ -209,14 +214,40 @@ check_direct (GstGaioFileSink *self, const char *location)
   return FALSE;
 }
 
+/* Not before the last of an earlier run has reached the file; see gstgaiostray.c. */
+static gboolean
+wait_for_strays (GstGaioFileSink *self, const char *location)
+{
+  gint64 deadline_us = gst_gaio_file_sink_get_deadline_us (self);
+  g_autofree char *shown = NULL;
+  guint64 n_bytes = 0;
+
+  if (gst_gaio_stray_wait (location, deadline_us, &n_bytes))
+    return TRUE;
+  shown = g_filename_display_name (location);
+  gst_gaio_file_sink_post_error (
+      self,
+      GST_RESOURCE_ERROR_BUSY,
+      g_strdup_printf ("File \"%s\" is still being written by an earlier recording.", shown),
+      g_strdup_printf ("the disk may still write %" G_GUINT64_FORMAT
+                       " bytes that it had begun when that was given up",
+                       n_bytes),
+      EBUSY,
+      0);
+  return FALSE;
+}
+
 gboolean
 gst_gaio_file_sink_open (GstGaioFileSink *self, const char *location, const char *context_name)
 {
-  int fd = open_fd (self, location);
   struct stat st = { 0 };
   GstGaioWindowConfig config;
   GstGaioLoop *loop;
+  int fd;
 
+  if (!wait_for_strays (self, location))
+    return FALSE;
+  fd = open_fd (self, location);
   if (fd < 0)
     {
       int errnum = errno;

@@ -98,6 +98,10 @@ gboolean gst_gaio_file_sink_open (GstGaioFileSink *self,
                                   const char *location,
                                   const char *context_name);
 
+/* Thread: that which changes the state. Until when it waits for a disk, by drain-timeout, in the
+ * time of g_get_monotonic_time(); G_MAXINT64: for ever. */
+gint64 gst_gaio_file_sink_get_deadline_us (GstGaioFileSink *self);
+
 /* Set the methods of the classes below GObject. */
 void gst_gaio_file_sink_run_class_init (GstGaioFileSinkClass *klass);
 void gst_gaio_file_sink_data_class_init (GstGaioFileSinkClass *klass);

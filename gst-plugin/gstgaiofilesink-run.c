@@ -72,11 +72,12 @@ start (GstGaioFileSink *self)
   return gst_gaio_file_sink_open (self, location, context_name);
 }
 
-static gint64
-get_deadline_us (guint64 timeout_ns)
+gint64
+gst_gaio_file_sink_get_deadline_us (GstGaioFileSink *self)
 {
-  gint64 now_us = g_get_monotonic_time ();
+  guint64 timeout_ns = self->run.drain_timeout_ns;
   guint64 timeout_us = timeout_ns / 1000;
+  gint64 now_us = g_get_monotonic_time ();
 
   /* The largest value is for ever, and so is what the clock will not come to. */
   if (timeout_ns == G_MAXUINT64 || timeout_us > (guint64) (G_MAXINT64 - now_us))
@@ -96,7 +97,7 @@ stop (GstGaioFileSink *self)
   gst_gaio_window_close (self->window);
   timed_out = gst_gaio_window_drain (self->window,
                                      FALSE,
-                                     get_deadline_us (self->run.drain_timeout_ns)) ==
+                                     gst_gaio_file_sink_get_deadline_us (self)) ==
               GST_GAIO_WINDOW_TIMED_OUT;
   if (timed_out)
     {

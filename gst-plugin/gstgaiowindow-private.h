@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "gstgaiojob.h"
+#include "gstgaiostray.h"
 #include "gstgaiowindow.h"
 
 G_BEGIN_DECLS
@@ -48,6 +49,8 @@ struct _GstGaioWindow
   GaioFile *file;
   GaioContext *context; /* of the loop */
   gsize alignment;      /* of writes; 1 without direct I/O */
+
+  GstGaioStray stray; /* listed when the window is left to itself and the file may change */
 
   /* streaming thread */
   GstGaioTail tail; /* where small buffers go */

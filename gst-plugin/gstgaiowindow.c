@@ -578,6 +578,8 @@ gst_gaio_window_new (GstGaioLoop *loop,
   self->file = g_object_ref (file);
   self->context = gst_gaio_loop_get_context (loop);
   self->alignment = config->direct ? GST_GAIO_CHUNK_ALIGNMENT : 1;
+  self->stray.device = config->device;
+  self->stray.inode = config->inode;
   self->sink = sink;
   self->max_bytes = config->max_bytes;
   self->max_time_ns = config->max_time_ns;
@@ -645,6 +647,20 @@ abandon (gpointer user_data)
   gst_gaio_writer_leave (user_data, TRUE);
 }
 
+/* What is in flight may change the file, until there is nothing left to do but to close it. */
+static void
+leave_stray_locked (GstGaioWindow *self)
+{
+  const GstGaioSlot *first = &self->slots[0];
+
+  if (self->closed || (first->busy && first->kind == GST_GAIO_OPERATION_CLOSE))
+    return;
+  for (guint i = 0; i < self->config.max_in_flight; i++)
+    if (self->slots[i].busy && self->slots[i].kind == GST_GAIO_OPERATION_WRITE)
+      self->stray.n_bytes += self->slots[i].size;
+  gst_gaio_stray_add (&self->stray);
+}
+
 void
 gst_gaio_window_abandon (GstGaioWindow *self)
 {
@@ -661,6 +677,7 @@ gst_gaio_window_abandon (GstGaioWindow *self)
   self->stats.lost += self->stats.level;
   self->stats.level = 0;
   self->stats.held = 0;
+  leave_stray_locked (self);
   g_mutex_unlock (&self->lock);
 
   gst_gaio_operations_free (&dropped);

@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <sys/types.h>
+
 #include <gaio/gaio.h>
 #include <gst/gst.h>
 
@@ -55,6 +57,8 @@ typedef struct
   gboolean drop_cache;      /* what is on the disk leaves the page cache */
   guint64 stall_warning_ns; /* a write that takes longer is reported; 0: none is */
   guint64 transient_ns;     /* EACCES, ENOSPC and EDQUOT are tried again for so long */
+  dev_t device;             /* which file it is */
+  ino_t inode;
 } GstGaioWindowConfig;
 
 /* What could not be done, and why. */
@@ -122,7 +126,7 @@ void gst_gaio_window_free (GstGaioWindow *self);
 
 /* Thread: any. Instead of gst_gaio_window_free(), when it could not be drained in time: drops what
  * is not being written, and leaves the rest, with the file, to the loop's thread, which frees it
- * when the kernel has let go of it. */
+ * when the kernel has let go of it. As long as the file may still change it is a stray. */
 void gst_gaio_window_abandon (GstGaioWindow *self);
 
 /* Thread: one at a time (the streaming thread). Takes a reference on `buffer` or copies it. A

@@ -100,6 +100,8 @@ gst_gaio_writer_finish (GstGaioWindow *self)
 void
 gst_gaio_writer_close (GstGaioWindow *self)
 {
+  /* Nothing else runs beside it, and nothing comes after it. */
+  gst_gaio_stray_remove (&self->stray);
   start_job (self, GST_GAIO_JOB_CLOSE);
 }
 

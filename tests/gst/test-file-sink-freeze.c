@@ -464,6 +464,65 @@ test_stop (void)
   on_each_disk (stop);
 }
 
+static gpointer
+record_again (gpointer data)
+{
+  GstTestSink *t = data;
+
+  gst_test_sink_play (t, GST_FORMAT_BYTES);
+  g_assert_cmpint (push_number (t, 1234), ==, GST_FLOW_OK);
+  g_assert_true (gst_pad_push_event (t->src, gst_event_new_eos ()));
+  gst_test_sink_stop (t);
+  gst_test_sink_assert_no_error (t);
+  return NULL;
+}
+
+/* The file is written anew as soon as the sink is back in NULL, whether by itself or by another.
+ * What is left behind may still get to it, so one that is told not to wait long says so, and one
+ * that waits has the file to itself. */
+static void
+again (Disk *disk)
+{
+  GstTestSink *t = disk->sink;
+  GstTestSink *other;
+  GThread *thread;
+
+  g_object_set (t->sink, "drain-timeout", (guint64) 200 * GST_MSECOND, "preallocate",
+                (guint64) 1000 * 1000, "buffer-size", 1000, NULL);
+  gst_test_sink_play (t, GST_FORMAT_BYTES);
+  disk_freeze (disk);
+  for (guint i = 0; i < 20; i++)
+    g_assert_cmpint (push_number (t, i), ==, GST_FLOW_OK);
+  gst_test_sink_stop (t);
+  assert_lost (t, 20 * BUFFER_BYTES);
+
+  for (guint i = 0; i < 2; i++)
+    {
+      g_assert_cmpint (gst_element_set_state (t->sink, GST_STATE_PLAYING), ==,
+                       GST_STATE_CHANGE_FAILURE);
+      g_assert_cmpint (gst_test_sink_assert_error (t, GST_RESOURCE_ERROR_BUSY, "bytes"), ==, EBUSY);
+      gst_test_sink_stop (t);
+    }
+
+  other = gst_test_sink_new (t->path);
+  thread = g_thread_new ("recorder", record_again, other);
+  disk_thaw (disk);
+  g_thread_join (thread);
+  g_assert_cmpuint (count_numbers (t->path), ==, 1);
+  gst_test_sink_free (other);
+
+  /* And it has forgotten nothing: it can be used again. */
+  g_object_set (t->sink, "drain-timeout", G_MAXUINT64, NULL);
+  record_again (t);
+  g_assert_cmpuint (count_numbers (t->path), ==, 1);
+}
+
+static void
+test_again (void)
+{
+  on_each_disk (again);
+}
+
 /* The same with a push that waits, a drain that waits, and many at once. */
 static void
 stop_crowd (Disk *disk)
@@ -604,6 +663,7 @@ main (int argc, char **argv)
   gaio_test_add ("/file-sink/freeze/error", test_error);
   gaio_test_add ("/file-sink/freeze/crowd", test_crowd);
   gaio_test_add ("/file-sink/freeze/stop", test_stop);
+  gaio_test_add ("/file-sink/freeze/again", test_again);
   gaio_test_add ("/file-sink/freeze/stop-crowd", test_stop_crowd);
   gaio_test_add ("/file-sink/freeze/stall-message", test_stall_message);
   return g_test_run ();

@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "gst-test.h"
+#include "gstgaiostray.h"
 #include "gstgaiowindow.h"
 
 #define BLOCK 4096
@@ -142,10 +144,10 @@ typedef struct
 } Run;
 
 static void
-run_begin_failing (Run *run, int first_errnum, int other_errnum)
+run_begin_with (Run *run, int first_errnum, int other_errnum, guint64 preallocate_bytes)
 {
   static const GstGaioWindowEvents events = { failed, stalled };
-  const GstGaioWindowConfig config = {
+  GstGaioWindowConfig config = {
     .max_bytes = 1024 * 1024,
     .gather_bytes = 1,
     .chunk_bytes = N_BLOCKS * BLOCK,
@@ -157,12 +159,17 @@ run_begin_failing (Run *run, int first_errnum, int other_errnum)
   g_autoptr (GError) error = NULL;
   g_autoptr (GaioFile) file = NULL;
   GstGaioLoop *loop;
+  struct stat st;
   int fd;
 
   run->dir = gst_test_make_dir ();
   run->path = g_build_filename (run->dir, "file", NULL);
   fd = open (run->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (fstat (fd, &st), ==, 0);
+  config.device = st.st_dev;
+  config.inode = st.st_ino;
+  config.preallocate_bytes = preallocate_bytes;
   loop = gst_gaio_loop_acquire (NULL, fd, &error);
   g_assert_no_error (error);
   file = gaio_file_new_for_fd (gst_gaio_loop_get_context (loop), fd, run->path, &error);
@@ -172,6 +179,12 @@ run_begin_failing (Run *run, int first_errnum, int other_errnum)
   memset (run->image, 0, sizeof run->image);
   g_atomic_int_set (&failure.n, 0);
   gate_shut (first_errnum, other_errnum);
+}
+
+static void
+run_begin_failing (Run *run, int first_errnum, int other_errnum)
+{
+  run_begin_with (run, first_errnum, other_errnum, 0);
 }
 
 static void
@@ -210,6 +223,15 @@ push (Run *run, guint first, guint n, char c)
 }
 
 static void
+run_forget (Run *run)
+{
+  gst_object_unref (run->sink);
+  gst_test_remove_dir (run->dir);
+  g_free (run->path);
+  g_free (run->dir);
+}
+
+static void
 run_end (Run *run, guint n_blocks)
 {
   gate_open ();
@@ -219,10 +241,7 @@ run_end (Run *run, guint n_blocks)
                                                      : GST_GAIO_WINDOW_OK);
   gst_gaio_window_free (run->window);
   gst_test_assert_file (run->path, (const guint8 *) run->image, n_blocks * BLOCK);
-  gst_object_unref (run->sink);
-  gst_test_remove_dir (run->dir);
-  g_free (run->path);
-  g_free (run->dir);
+  run_forget (run);
 }
 
 /* What does not touch the one that is held up passes it. */
@@ -354,10 +373,55 @@ test_failing_abandoned (void)
   gst_gaio_window_abandon (run.window);
   gate_open ();
   g_assert_cmpint (g_atomic_int_get (&failure.n), ==, 0);
-  gst_object_unref (run.sink);
-  gst_test_remove_dir (run.dir);
-  g_free (run.path);
-  g_free (run.dir);
+  run_forget (&run);
+}
+
+/* What a window that was given up had begun may still change the file, and so may what follows
+ * that: who waits for strays sees the file when the last of it is over. */
+static void
+test_abandoned (void)
+{
+  for (guint i = 0; i < 2; i++)
+    {
+      struct stat st;
+      guint64 n_bytes = 0;
+      Run run;
+
+      /* What was allocated ahead is freed at the end. */
+      run_begin_with (&run, 0, 0, i * 1024 * 1024);
+      push (&run, 0, 1, 'a');
+      wait_until_begun (1);
+      push (&run, 1, 2, 'b');
+      assert_passed (1);
+      g_assert_true (gst_gaio_stray_wait (run.path, 0, &n_bytes));
+      gst_gaio_window_abandon (run.window);
+      g_assert_false (gst_gaio_stray_wait (run.path, 0, &n_bytes));
+      g_assert_cmpuint (n_bytes, >=, BLOCK);
+      g_assert_cmpuint (n_bytes, <=, 3 * BLOCK);
+      gate_open ();
+      g_assert_true (gst_gaio_stray_wait (run.path, G_MAXINT64, &n_bytes));
+      gst_test_assert_file (run.path, (const guint8 *) run.image, 3 * BLOCK);
+      g_assert_cmpint (stat (run.path, &st), ==, 0);
+      g_assert_cmpint (st.st_blocks, <, 1024);
+      run_forget (&run);
+    }
+}
+
+/* And of one that has nothing more to do, or has done all, nothing is left. */
+static void
+test_abandoned_late (void)
+{
+  guint64 n_bytes = 0;
+  Run run;
+
+  run_begin (&run);
+  gate_open ();
+  push (&run, 0, 1, 'a');
+  gst_gaio_window_close (run.window);
+  g_assert_cmpint (gst_gaio_window_drain (run.window, FALSE, G_MAXINT64), ==, GST_GAIO_WINDOW_OK);
+  gst_gaio_window_abandon (run.window);
+  g_assert_true (gst_gaio_stray_wait (run.path, 0, &n_bytes));
+  run_forget (&run);
 }
 
 int
@@ -371,5 +435,7 @@ main (int argc, char **argv)
   gaio_test_add ("/gst/window/order/failing", test_failing);
   gaio_test_add ("/gst/window/order/failing-first", test_failing_first);
   gaio_test_add ("/gst/window/order/failing-abandoned", test_failing_abandoned);
+  gaio_test_add ("/gst/window/order/abandoned", test_abandoned);
+  gaio_test_add ("/gst/window/order/abandoned-late", test_abandoned_late);
   return g_test_run ();
 }
