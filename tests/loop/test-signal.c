@@ -434,9 +434,14 @@ static gpointer
 stand_by (gpointer data)
 {
   bystander = pthread_self ();
-  atomic_store (&bystander_started, true);
-  while (!atomic_load (&stop_bystander))
-    g_usleep (1000);
+  do
+    {
+      /* Before it is said to be there: ThreadSanitizer, as it comes with GCC 12, loses a signal that
+       * a thread gets in the midst of its first call that waits. */
+      g_usleep (1000);
+      atomic_store (&bystander_started, true);
+    }
+  while (!atomic_load (&stop_bystander));
   return is_blocked (SIGUSR1) ? data : NULL;
 }
 
