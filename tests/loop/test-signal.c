@@ -436,8 +436,8 @@ stand_by (gpointer data)
   bystander = pthread_self ();
   do
     {
-      /* Before it is said to be there: ThreadSanitizer, as it comes with GCC 12, loses a signal that
-       * a thread gets in the midst of its first call that waits. */
+      /* Before it is said to be there: ThreadSanitizer, as it comes with GCC 12, loses a signal
+       * that a thread gets in the midst of its first call that waits. */
       g_usleep (1000);
       atomic_store (&bystander_started, true);
     }
