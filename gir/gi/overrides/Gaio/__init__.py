@@ -16,15 +16,17 @@ Three kinds of loop can wait for an operation:
   that has its main loop running.
 
 An operation is awaited in the thread that started it. Nothing here runs in any other thread,
-except the function that is given to ``Gaio.ThreadPool.run``.
+except the function that is given to ``Gaio.ThreadPool.run``, and what has a call of the main thread
+return when a signal comes: Ctrl+C ends the calls that wait, and those that block, with
+``KeyboardInterrupt`` (_interrupt.py tells how).
 """
 
-from gi._ossighelper import register_sigint_fallback, wakeup_on_signal
 from gi.module import get_introspection_module
 from gi.repository import GObject
 
 from . import _batch, _file, _operations
 from ._glib import Future, Task, run, spawn
+from ._interrupt import Call
 
 _Gaio = get_introspection_module("Gaio")
 _FunctionInfo = type(_Gaio.error_get_errno)
@@ -93,38 +95,85 @@ def _adapt_constructors():
 
 
 def _adapt_main_loop():
-    """Ctrl+C ends a loop and raises KeyboardInterrupt, as it does with GLib's."""
     run_raw = _Gaio.MainLoop.run
+    iterate_raw = _Gaio.MainLoop.iterate
 
     def run(self):
-        """Runs the main context until quit() is called."""
-        with register_sigint_fallback(self.quit), wakeup_on_signal():
+        """Runs the main context until quit() is called. Ctrl+C ends it with KeyboardInterrupt."""
+        context = self.get_context()
+
+        def look():
+            # Before it the handlers of Python run.
+            if call.is_to_end():
+                self.quit()
+
+        with Call(lambda signo: context.invoke(look)) as call:
             run_raw(self)
 
-    _Gaio.MainLoop.run = run
+    def iterate(self, may_block):
+        """Runs the main context once. Ctrl+C ends the wait with KeyboardInterrupt."""
+        if not may_block:
+            return iterate_raw(self, False)
+        with Call(lambda signo: self.notify()):
+            return iterate_raw(self, True)
+
+    _adapt_method(_Gaio.MainLoop, run)
+    _adapt_method(_Gaio.MainLoop, iterate)
 
 
-def _adapt_wait_while():
-    """A condition that raises ends the wait, and what it raised goes to who waits."""
+def _adapt_context():
+    poll_raw = _Gaio.Context.poll
+    poll_ns_raw = _Gaio.Context.poll_ns
     wait_raw = _Gaio.Context.wait_while
 
+    def poll(self, may_block):
+        """Does one turn. Ctrl+C ends the wait with KeyboardInterrupt, another signal ends it."""
+        if not may_block:
+            return poll_raw(self, False)
+        with Call(lambda signo: self.notify()):
+            return poll_raw(self, True)
+
+    def poll_ns(self, timeout_ns):
+        """Does one turn, as poll(), with an end to its wait."""
+        if timeout_ns == 0:
+            return poll_ns_raw(self, 0)
+        with Call(lambda signo: self.notify()):
+            return poll_ns_raw(self, timeout_ns)
+
     def wait_while(self, waiter, timeout_ns, cancellable, condition, *user_data):
-        """Runs the context until condition(*user_data) is false."""
+        """Runs the context until condition(*user_data) is false, or raises. Ctrl+C ends it with
+        KeyboardInterrupt."""
         raised = []
 
-        def ask(*data):
-            try:
-                return condition(*data)
-            except BaseException as error:
-                raised.append(error)
-                return False
+        def answer():
+            # A generator, since what a handler of a signal raises at the head of a function could
+            # not be caught in there.
+            holds = None
+            while True:
+                try:
+                    yield holds
+                    holds = not call.is_to_end() and condition(*user_data)
+                except GeneratorExit:
+                    return
+                except BaseException as error:
+                    raised.append(error)
+                    holds = False
 
-        ended = wait_raw(self, waiter, timeout_ns, cancellable, ask, *user_data)
+        answers = answer()
+        next(answers)
+        with Call(lambda signo: self.notify()) as call:
+            ended = wait_raw(self, waiter, timeout_ns, cancellable, answers.__next__)
         if raised:
             raise raised[0]
         return ended
 
-    _Gaio.Context.wait_while = wait_while
+    for function in (poll, poll_ns, wait_while):
+        _adapt_method(_Gaio.Context, function)
+
+
+def _adapt_method(owner, function):
+    function.__qualname__ = f"{owner.__name__}.{function.__name__}"
+    setattr(owner, function.__name__, function)
 
 
 class _Job:
@@ -163,7 +212,7 @@ _run_in_pool.__qualname__ = "ThreadPool.run"
 _adapt_namespace()
 _adapt_constructors()
 _adapt_main_loop()
-_adapt_wait_while()
+_adapt_context()
 _Gaio.ThreadPool.run = _run_in_pool
 _file.adapt()
 _batch.adapt()

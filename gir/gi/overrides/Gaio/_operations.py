@@ -8,6 +8,7 @@ name and costs no more than it must: ten thousands of them are called in a secon
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 
@@ -15,6 +16,7 @@ from gi.module import get_introspection_module
 from gi.repository import GLib, Gio
 
 from ._glib import Future
+from ._interrupt import CancelledCall
 from ._pump import get_pump
 
 _Gaio = get_introspection_module("Gaio")
@@ -239,7 +241,8 @@ def {name}_sync({parameters}*, cancellable=None):
     "Calls {blocking_symbol}(), which blocks."
 {conversions}
     try:
-        value = blocking({arguments}cancellable)
+        with {call} as cancellable:
+            value = blocking({arguments}cancellable)
     except GLibError as error:
         raise os_error(error, {where}) from error
     return {value}
@@ -253,6 +256,14 @@ def finish(source, result):
 def _with_default(name, argument):
     default = _DEFAULTS.get(f"{name} {argument}", _DEFAULTS.get(argument))
     return argument if default is None else f"{argument}={default}"
+
+
+def _call_of(name, owner):
+    """What Ctrl+C shall end. A system call on a disk it cannot, and that is not to cost more."""
+    call = "CancelledCall(cancellable)"
+    if owner is not _Gaio.File or name in ("copy_range", "lock"):
+        return call
+    return f"nullcontext(cancellable) if is_seekable(self) else {call}"
 
 
 def make(name, start, raw_finish, blocking, owner):
@@ -281,15 +292,19 @@ def make(name, start, raw_finish, blocking, owner):
                    "self" if self else "None"),
         finish_arguments="source, " if self else "",
         value=_VALUES.get(_returns_bytes(raw_finish), "value"),
+        call=_call_of(name, owner),
     )
     scope = {
         "AsyncioOperation": AsyncioOperation,
+        "CancelledCall": CancelledCall,
         "GLibError": GLib.Error,
         "GLibOperation": GLibOperation,
         "__name__": "gi.repository.Gaio",
         "blocking": blocking,
         "get_pump": get_pump,
         "get_running_loop": asyncio._get_running_loop,
+        "is_seekable": _Gaio.File.is_seekable,
+        "nullcontext": contextlib.nullcontext,
         "os_error": os_error,
         "raw_finish": raw_finish,
         "start": start,
