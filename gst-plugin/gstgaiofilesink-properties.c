@@ -517,7 +517,8 @@ gst_gaio_file_sink_properties_class_init (GstGaioFileSinkClass *klass)
    * GstGaioFileSink:stall-warning:
    *
    * When a write takes longer than so many nanoseconds, an element message `gaiofilesink-stall` is
-   * posted, and another when it is over. 0 stands for never.
+   * posted, and another when it is over; and an error of another write is told then, which waits
+   * else until it is known what is missing first. 0 stands for never.
    *
    * Since: 1.0
    */

@@ -51,7 +51,8 @@
  * - the file is closed in child processes (`O_CLOEXEC`);
  * - a write error is posted when it happens, once, with `errno` (an int) and `offset` (a guint64,
  *   that of the first byte that is not in the file) in the details of the message. Of several
- *   writes in flight those that come before it in the file are waited for;
+ *   writes in flight those that come before it in the file are waited for, until one has taken
+ *   longer than #GstGaioFileSink:stall-warning;
  * - a write that hangs when #GstGaioFileSink:drain-timeout is over may still be made when the disk
  *   goes on. Who opens that file again in the same process waits for it, for as long as its own
  *   #GstGaioFileSink:drain-timeout says, and then fails with %GST_RESOURCE_ERROR_BUSY: old bytes

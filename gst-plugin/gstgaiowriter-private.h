@@ -32,7 +32,7 @@ void gst_gaio_writer_fail (GstGaioWindow *self,
 void gst_gaio_writer_succeed (GstGaioWindow *self, GstGaioSlot *slot);
 void gst_gaio_writer_leave_slot (GstGaioWindow *self, GstGaioSlot *slot);
 
-/* After something has ended. The writer may be gone when this returns. */
+/* After something has ended, or hangs. The writer may be gone when this returns. */
 void gst_gaio_writer_go_on (GstGaioWindow *self);
 
 /* gstgaiowriter-take.c */

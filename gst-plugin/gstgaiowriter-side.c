@@ -220,10 +220,13 @@ gst_gaio_writer_look_for_stall (gpointer user_data)
 
   if (oldest == 0)
     return;
-  if (age_ns >= (gint64) self->config.stall_warning_ns)
-    tell_stall (self, true, age_ns);
-  else
-    gaio_timer_arm_ns (self->stall_timer, oldest + (gint64) self->config.stall_warning_ns);
+  if (age_ns < (gint64) self->config.stall_warning_ns)
+    {
+      gaio_timer_arm_ns (self->stall_timer, oldest + (gint64) self->config.stall_warning_ns);
+      return;
+    }
+  tell_stall (self, true, age_ns);
+  gst_gaio_writer_go_on (self);
 }
 
 /* The timer is not armed for every write: it looks, when it fires, what there is to wait for. */

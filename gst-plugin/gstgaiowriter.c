@@ -8,8 +8,9 @@
  * Jobs (gstgaiojob.c) allocate blocks ahead, sync, or empty the page cache beside the writes.
  *
  * After a failure nothing begins any more. It is reported when nothing is in flight before it in
- * the file, so that it is the first place where something is missing that is told. When the rest
- * has ended too, a file that only grew is cut there, so that it is a prefix of the stream: with
+ * the file, so that it is the first place where something is missing that is told; or as soon as
+ * something hangs, since a full disk should not be kept secret for a dead one. When the rest has
+ * ended too, a file that only grew is cut there, so that it is a prefix of the stream: with
  * several slots there may be bytes behind. Then it is closed, in a worker: a disk that hangs keeps
  * close(2), too. */
 
@@ -209,30 +210,34 @@ let_go (gpointer user_data)
   gst_gaio_writer_leave (user_data, false);
 }
 
-/* Whether something is in flight that comes before this place in the file. */
-static bool
-is_busy_before (GstGaioWindow *self, guint64 offset)
+/* Where what is in flight begins that comes before this place in the file, or this place. */
+static guint64
+get_busy_before (GstGaioWindow *self, guint64 offset)
 {
   for (guint i = 0; i < self->config.max_in_flight; i++)
-    if (self->slots[i].busy && self->slots[i].offset < offset)
-      return true;
-  return false;
+    if (self->slots[i].busy)
+      offset = MIN (offset, self->slots[i].offset);
+  return offset;
 }
 
-/* Reports the writes that have failed, as one, when it is known which of them is the first. */
+/* Reports the writes that have failed, as one, when it is known which of them is the first, or when
+ * that may never be known. */
 static void
 settle_failure (GstGaioWindow *self)
 {
   g_autoptr (GError) error = NULL;
+  guint64 known;
 
-  if (self->pending_error == NULL || is_busy_before (self, self->pending_offset))
+  if (self->pending_error == NULL)
+    return;
+  known = get_busy_before (self, self->pending_offset);
+  if (known < self->pending_offset && !self->stalled)
     return;
   error = g_steal_pointer (&self->pending_error);
-  gst_gaio_writer_fail (self, GST_GAIO_OPERATION_WRITE, self->pending_offset,
-                        self->pending_written, error);
+  gst_gaio_writer_fail (self, GST_GAIO_OPERATION_WRITE, known, self->pending_written, error);
 }
 
-/* After something has ended: nothing may touch `self` behind this. */
+/* After something has ended, or hangs: nothing may touch `self` behind this. */
 void
 gst_gaio_writer_go_on (GstGaioWindow *self)
 {

@@ -129,9 +129,12 @@ failed (GstObject *sink, const GstGaioFailure *what)
   g_atomic_int_inc (&failure.n);
 }
 
+static gint n_stalls; /* (atomic) that have begun */
+
 static void
 stalled (GstObject *sink, gboolean active, guint64 age_ns, guint64 level)
 {
+  g_atomic_int_add (&n_stalls, active);
 }
 
 typedef struct
@@ -144,7 +147,7 @@ typedef struct
 } Run;
 
 static void
-run_begin_with (Run *run, int first_errnum, int other_errnum, guint64 preallocate_bytes)
+run_begin_with (Run *run, int first_errnum, int other_errnum, GstGaioWindowConfig with)
 {
   static const GstGaioWindowEvents events = { failed, stalled };
   GstGaioWindowConfig config = {
@@ -169,7 +172,8 @@ run_begin_with (Run *run, int first_errnum, int other_errnum, guint64 preallocat
   g_assert_cmpint (fstat (fd, &st), ==, 0);
   config.device = st.st_dev;
   config.inode = st.st_ino;
-  config.preallocate_bytes = preallocate_bytes;
+  config.preallocate_bytes = with.preallocate_bytes;
+  config.stall_warning_ns = with.stall_warning_ns;
   loop = gst_gaio_loop_acquire (NULL, fd, &error);
   g_assert_no_error (error);
   file = gaio_file_new_for_fd (gst_gaio_loop_get_context (loop), fd, run->path, &error);
@@ -178,13 +182,14 @@ run_begin_with (Run *run, int first_errnum, int other_errnum, guint64 preallocat
   run->window = gst_gaio_window_new (loop, file, &config, &events, run->sink);
   memset (run->image, 0, sizeof run->image);
   g_atomic_int_set (&failure.n, 0);
+  g_atomic_int_set (&n_stalls, 0);
   gate_shut (first_errnum, other_errnum);
 }
 
 static void
 run_begin_failing (Run *run, int first_errnum, int other_errnum)
 {
-  run_begin_with (run, first_errnum, other_errnum, 0);
+  run_begin_with (run, first_errnum, other_errnum, (GstGaioWindowConfig){ 0 });
 }
 
 static void
@@ -336,6 +341,47 @@ test_failing (void)
     }
 }
 
+/* But when the first hangs that may be never, so then it is told at once, whether it hangs before
+ * the other fails or after that. Of what hangs it is not said that it is in the file. */
+static void
+test_failing_stalled (void)
+{
+  for (guint i = 0; i < 4; i++)
+    {
+      gboolean stalls_first = (i & 1) != 0;
+      int first = (i & 2) != 0 ? EIO : 0;
+      guint n_good = first == 0 ? 1 : 0;
+      gint64 warning_ns = stalls_first ? 1 : 1000 * 1000 * (gint64) 50;
+      GstGaioWindowStats stats;
+      Run run;
+
+      run_begin_with (&run, first, ENOSPC, (GstGaioWindowConfig){ .stall_warning_ns = warning_ns });
+      push (&run, 0, 1, 'a');
+      wait_until_begun (1);
+      while (stalls_first && g_atomic_int_get (&n_stalls) == 0)
+        g_usleep (1000);
+      push (&run, 1, 1, 'b');
+      g_assert_cmpint (gst_gaio_window_drain (run.window, TRUE, G_MAXINT64), ==,
+                       GST_GAIO_WINDOW_FAILED);
+      g_assert_cmpint (g_atomic_int_get (&n_stalls), ==, 1);
+      g_assert_cmpint (g_atomic_int_get (&failure.n), ==, 1);
+      g_assert_cmpuint (failure.offset, ==, 0);
+      g_assert_cmpint (failure.errnum, ==, ENOSPC);
+      g_assert_cmpint (push_or_not (&run, 2), ==, GST_GAIO_WINDOW_FAILED);
+
+      gate_open ();
+      gst_gaio_window_close (run.window);
+      g_assert_cmpint (gst_gaio_window_drain (run.window, FALSE, G_MAXINT64), ==,
+                       GST_GAIO_WINDOW_FAILED);
+      gst_gaio_window_get_stats (run.window, &stats);
+      g_assert_cmpuint (stats.written, ==, n_good * BLOCK);
+      g_assert_cmpuint (stats.lost, ==, (2 - n_good) * BLOCK);
+      g_assert_cmpuint (stats.level, ==, 0);
+      run_end (&run, n_good);
+      g_assert_cmpint (g_atomic_int_get (&failure.n), ==, 1);
+    }
+}
+
 /* What is still in flight comes later in the file: there is nothing to wait for. */
 static void
 test_failing_first (void)
@@ -388,7 +434,7 @@ test_abandoned (void)
       Run run;
 
       /* What was allocated ahead is freed at the end. */
-      run_begin_with (&run, 0, 0, i * 1024 * 1024);
+      run_begin_with (&run, 0, 0, (GstGaioWindowConfig){ .preallocate_bytes = i * 1024 * 1024 });
       push (&run, 0, 1, 'a');
       wait_until_begun (1);
       push (&run, 1, 2, 'b');
@@ -433,6 +479,7 @@ main (int argc, char **argv)
   gaio_test_add ("/gst/window/order/overlapping", test_overlapping);
   gaio_test_add ("/gst/window/order/overlapping-next", test_overlapping_next);
   gaio_test_add ("/gst/window/order/failing", test_failing);
+  gaio_test_add ("/gst/window/order/failing-stalled", test_failing_stalled);
   gaio_test_add ("/gst/window/order/failing-first", test_failing_first);
   gaio_test_add ("/gst/window/order/failing-abandoned", test_failing_abandoned);
   gaio_test_add ("/gst/window/order/abandoned", test_abandoned);
