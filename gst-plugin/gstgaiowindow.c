@@ -647,13 +647,11 @@ abandon (gpointer user_data)
   gst_gaio_writer_leave (user_data, TRUE);
 }
 
-/* What is in flight may change the file, until there is nothing left to do but to close it. */
+/* What is in flight may change the file, until it is closed: that is the last thing a slot does. */
 static void
 leave_stray_locked (GstGaioWindow *self)
 {
-  const GstGaioSlot *first = &self->slots[0];
-
-  if (self->closed || (first->busy && first->kind == GST_GAIO_OPERATION_CLOSE))
+  if (self->slots[0].kind == GST_GAIO_OPERATION_CLOSE)
     return;
   for (guint i = 0; i < self->config.max_in_flight; i++)
     if (self->slots[i].busy && self->slots[i].kind == GST_GAIO_OPERATION_WRITE)
