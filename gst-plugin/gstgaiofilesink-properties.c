@@ -529,14 +529,14 @@ gst_gaio_file_sink_properties_class_init (GstGaioFileSinkClass *klass)
   /**
    * GstGaioFileSink:context:
    *
-   * The name of the I/O thread. Elements with the same name share it, and may have to wait for each
-   * other's disks. Without one the elements on a disk share a thread, and a disk that hangs
-   * concerns nobody on another.
+   * The name of the I/O thread. The elements on a disk share a thread with those that have the same
+   * name, or with the others that have none. A disk that hangs concerns nobody on another: those
+   * never share one. Pipes and other files that are on no disk do so when they have the same name.
    *
    * Since: 1.0
    */
   props[PROP_CONTEXT] = g_param_spec_string (
-      "context", "Context", "Name of the I/O thread (empty = that of the disk)", "", ready);
+      "context", "Context", "Name of the I/O thread that files on one disk share", "", ready);
 
   /**
    * GstGaioFileSink:level-bytes:

@@ -8,12 +8,15 @@
  * on one disk share a thread and those on another have another, and what a disk does to its own
  * it does to nobody else. A disk is a device number: of a regular file that of its file system.
  * What is no regular file is a disk of its own, since a pipe that nobody reads is no matter of
- * other pipes. A name given by the user overrules all that. For the same reason each has a thread
- * pool, which has threads only while there is work for them.
+ * other pipes. A name given by the user divides them further, and only brings together what is no
+ * disk: eight files that hang take all the workers of a ring, so that no name could make one thread
+ * serve a good disk beside a bad one. For the same reason each has a thread pool, which has threads
+ * only while there is work for them.
  *
  * One lock guards the table and the counts. It is held while a thread is started, so that two do
  * not start the same, and not while one is stopped. */
 
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -35,15 +38,27 @@ make_key (const char *name, int fd)
 {
   struct stat st = { 0 };
 
-  if (name != NULL && *name != '\0')
-    return g_strconcat ("=", name, NULL);
   /* It does not fail for a descriptor that is open. */
   if (fstat (fd, &st) < 0 || S_ISREG (st.st_mode))
-    return g_strdup_printf ("%u:%u", major (st.st_dev), minor (st.st_dev));
-  return g_strdup_printf ("%u:%u:%" G_GUINT64_FORMAT,
+    return g_strdup_printf ("%u:%u=%s", major (st.st_dev), minor (st.st_dev), name);
+  if (*name != '\0' && !S_ISBLK (st.st_mode))
+    return g_strconcat ("=", name, NULL);
+  return g_strdup_printf ("%u:%u:%" G_GUINT64_FORMAT "=%s",
                           major (st.st_dev),
                           minor (st.st_dev),
-                          (guint64) st.st_ino);
+                          (guint64) st.st_ino,
+                          name);
+}
+
+/* A thread has the name that the user gave, or that of the disk. */
+static char *
+make_thread_name (const char *key)
+{
+  const char *name = strchr (key, '=');
+
+  if (name[1] != '\0')
+    return g_strconcat ("gaio-", name + 1, NULL);
+  return g_strdup_printf ("gaio-%.*s", (int) (name - key), key);
 }
 
 /* A ring polls what it cannot write or read at once, in the thread that submits; and a file system
@@ -60,7 +75,7 @@ ask_server (int fd)
 static GstGaioLoop *
 loop_new_locked (char *key, GError **error)
 {
-  g_autofree char *thread_name = g_strconcat ("gaio-", key[0] == '=' ? key + 1 : key, NULL);
+  g_autofree char *thread_name = make_thread_name (key);
   GaioIOThread *thread = gaio_io_thread_new (thread_name, error);
   GstGaioLoop *self;
 
@@ -83,7 +98,7 @@ loop_new_locked (char *key, GError **error)
 GstGaioLoop *
 gst_gaio_loop_acquire (const char *name, int fd, GError **error)
 {
-  char *key = make_key (name, fd);
+  char *key = make_key (name != NULL ? name : "", fd);
   GstGaioLoop *self;
 
   ask_server (fd);

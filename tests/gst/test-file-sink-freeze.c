@@ -373,7 +373,7 @@ test_error (void)
 
 /* A sink on another disk has nothing to do with it, however many stand still on this one. */
 static void
-crowd (Disk *disk)
+crowd_with (Disk *disk, const char *context)
 {
   g_autoptr (GstTestStream) stream = gst_test_stream_new (
       1, 1000 * 1000, 50 * 1000, GST_TEST_STREAM_SEEKS | GST_TEST_STREAM_SYNCS);
@@ -386,6 +386,7 @@ crowd (Disk *disk)
       g_autofree char *name = g_strdup_printf ("crowd-%u", i);
 
       others[i] = disk_sink (disk, name);
+      gst_test_sink_set (others[i], "context", context);
       gst_test_sink_play (others[i], GST_FORMAT_BYTES);
     }
   disk_freeze (disk);
@@ -394,6 +395,7 @@ crowd (Disk *disk)
       g_assert_cmpint (push_number (others[i], j), ==, GST_FLOW_OK);
 
   free_one = gst_test_sink_new (NULL);
+  gst_test_sink_set (free_one, "context", context);
   outcome = gst_test_stream_run (stream, free_one);
   gst_test_stream_assert_honest (stream, outcome);
   g_assert_cmpuint (outcome->n_eos, ==, 1);
@@ -411,9 +413,28 @@ crowd (Disk *disk)
 }
 
 static void
+crowd (Disk *disk)
+{
+  crowd_with (disk, "");
+}
+
+static void
 test_crowd (void)
 {
   on_each_disk (crowd);
+}
+
+/* Nor if they have an I/O thread of the same name. */
+static void
+crowd_of_name (Disk *disk)
+{
+  crowd_with (disk, "shared");
+}
+
+static void
+test_crowd_of_name (void)
+{
+  on_each_disk (crowd_of_name);
 }
 
 /* The end while nothing moves: it comes all the same, and is told with what was lost; what is left
@@ -662,6 +683,7 @@ main (int argc, char **argv)
   gaio_test_add ("/file-sink/freeze/drop", test_drop);
   gaio_test_add ("/file-sink/freeze/error", test_error);
   gaio_test_add ("/file-sink/freeze/crowd", test_crowd);
+  gaio_test_add ("/file-sink/freeze/crowd-of-name", test_crowd_of_name);
   gaio_test_add ("/file-sink/freeze/stop", test_stop);
   gaio_test_add ("/file-sink/freeze/again", test_again);
   gaio_test_add ("/file-sink/freeze/stop-crowd", test_stop_crowd);

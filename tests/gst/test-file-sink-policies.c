@@ -242,47 +242,53 @@ test_never_dropped (void)
   never_dropped (GST_BUFFER_FLAG_NON_DROPPABLE);
 }
 
-/* A regular file that stalls for as long as one likes, without a disk that does: its sink shares
- * the I/O thread with one that is stuck, and that has posted a message from there, which nobody
- * takes. */
+/* A regular file that stalls for as long as one likes, without a disk that does: the I/O thread,
+ * which its sink shares with another on that disk, stands still in giving back a buffer of that
+ * other one. */
 typedef struct
 {
-  Fifo *fifo;
-  GMutex lock; /* held: the thread stands still */
+  GstTestSink *sink;
+  GMutex lock;
   GCond cond;
   gboolean stands; /* under lock */
   gboolean go_on;  /* under lock */
+  guint8 data[100 * 1000];
 } Holdup;
 
-static GstBusSyncReply
-hold_up (GstBus *bus, GstMessage *message, gpointer data)
+static void
+hold_up (gpointer data)
 {
   Holdup *self = data;
 
-  if (!gst_message_has_name (message, "gaiofilesink-stall"))
-    return GST_BUS_PASS;
   g_mutex_lock (&self->lock);
   self->stands = TRUE;
   g_cond_broadcast (&self->cond);
   while (!self->go_on)
     g_cond_wait (&self->cond, &self->lock);
   g_mutex_unlock (&self->lock);
-  return GST_BUS_PASS;
 }
 
-static void
-hold_up_start (Holdup *self)
+/* The buffer is not written before this thread has given it up, and then is. */
+static Holdup *
+hold_up_start (void)
 {
-  self->fifo = fifo_new ();
-  gst_test_sink_set (self->fifo->sink, "context", "held-up");
-  gst_test_sink_set (self->fifo->sink, "stall-warning", "1");
-  gst_bus_set_sync_handler (self->fifo->sink->bus, hold_up, self, NULL);
-  gst_test_sink_play (self->fifo->sink, GST_FORMAT_BYTES);
-  g_assert_cmpint (gst_test_sink_push (self->fifo->sink, 1024 * 1024), ==, GST_FLOW_OK);
+  Holdup *self = g_new0 (Holdup, 1);
+  const gsize size = sizeof self->data;
+  GstBuffer *buffer = gst_buffer_new_wrapped_full (0, self->data, size, 0, size, self, hold_up);
+  GstBuffer *last = gst_buffer_new_memdup ("", 1);
+
+  self->sink = gst_test_sink_new (NULL);
+  g_object_set (self->sink->sink, "buffer-size", 1000 * 1000, "flush-interval", G_MAXUINT, NULL);
+  gst_test_sink_play (self->sink, GST_FORMAT_BYTES);
+  g_assert_cmpint (gst_pad_push (self->sink->src, buffer), ==, GST_FLOW_OK);
+  g_assert_cmpuint (gst_test_sink_stat (self->sink, "held-refs"), ==, 1);
+  GST_BUFFER_FLAG_SET (last, GST_BUFFER_FLAG_SYNC_AFTER);
+  g_assert_cmpint (gst_pad_push (self->sink->src, last), ==, GST_FLOW_OK);
   g_mutex_lock (&self->lock);
   while (!self->stands)
     g_cond_wait (&self->cond, &self->lock);
   g_mutex_unlock (&self->lock);
+  return self;
 }
 
 static void
@@ -297,8 +303,10 @@ hold_up_end (Holdup *self)
 static void
 hold_up_free (Holdup *self)
 {
-  fifo_thaw (self->fifo);
-  fifo_finish (self->fifo, 1024 * 1024);
+  gst_test_sink_stop (self->sink);
+  gst_test_sink_assert_no_error (self->sink);
+  gst_test_sink_free (self->sink);
+  g_free (self);
 }
 
 /* After a seek nothing is dropped before something was accepted; nor while old bytes are written
@@ -306,14 +314,12 @@ hold_up_free (Holdup *self)
 static void
 never_dropped_at (guint64 position, gsize size, int n_before)
 {
-  Holdup holdup = { 0 };
+  Holdup *holdup = hold_up_start ();
   GstTestSink *t = gst_test_sink_new (NULL);
   Pusher pusher = { .sink = t, .size = size, .n_buffers = 2 };
   guint64 accepted = 0;
   gsize end;
 
-  hold_up_start (&holdup);
-  gst_test_sink_set (t, "context", "held-up");
   g_object_set (t->sink, "max-bytes", (guint64) 200 * 1000, NULL);
   gst_test_sink_set (t, "overflow", "drop");
   gst_test_sink_play (t, GST_FORMAT_BYTES);
@@ -329,7 +335,7 @@ never_dropped_at (guint64 position, gsize size, int n_before)
   wait_until_blocked (t, 1);
   g_assert_cmpint (g_atomic_int_get (&pusher.n_pushed), ==, n_before);
   g_assert_cmpuint (gst_test_sink_stat (t, "buffers-dropped"), ==, 2);
-  hold_up_end (&holdup);
+  hold_up_end (holdup);
   g_thread_join (pusher.thread);
   g_assert_cmpint (pusher.ret, ==, GST_FLOW_OK);
   g_assert_cmpuint (gst_test_sink_stat (t, "buffers-dropped"), ==, 2);
@@ -344,7 +350,7 @@ never_dropped_at (guint64 position, gsize size, int n_before)
     g_assert_cmpuint (length, ==, end);
   }
   gst_test_sink_free (t);
-  hold_up_free (&holdup);
+  hold_up_free (holdup);
 }
 
 static void

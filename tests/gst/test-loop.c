@@ -30,7 +30,8 @@ acquire (const char *name, int fd)
   return loop;
 }
 
-/* Files of a file system share one; what is no regular file has its own; a name overrules that. */
+/* Files of a file system share one, those with a name another. What is no regular file has its own,
+ * or shares that of its name. But what is on different disks shares nothing. */
 static void
 test_keys (void)
 {
@@ -44,6 +45,7 @@ test_keys (void)
   GstGaioLoop *loops[] = {
     acquire (NULL, one),    acquire ("", other),    acquire (NULL, null),  acquire (NULL, zero),
     acquire ("name", null), acquire ("name", zero), acquire ("name", one),
+    acquire ("name", other), acquire ("another", one),
   };
 
   g_assert_true (loops[0] == loops[1]);
@@ -51,8 +53,11 @@ test_keys (void)
   g_assert_true (loops[0] != loops[2]);
   g_assert_true (loops[0] != loops[3]);
   g_assert_true (loops[4] == loops[5]);
-  g_assert_true (loops[4] == loops[6]);
-  g_assert_true (loops[4] != loops[0]);
+  g_assert_true (loops[4] != loops[2]);
+  g_assert_true (loops[6] == loops[7]);
+  g_assert_true (loops[6] != loops[4]);
+  g_assert_true (loops[6] != loops[8]);
+  g_assert_true (loops[6] != loops[0]);
   for (guint i = 0; i < G_N_ELEMENTS (loops); i++)
     gst_gaio_loop_unref (loops[i]);
   close (one);
