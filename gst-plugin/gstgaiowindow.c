@@ -18,8 +18,9 @@
  * camera has eight buffers, and a window that kept them would stop the camera as surely as a
  * blocking write would. The window's size bounds the memory of both: copies count with their size,
  * held memory with all that the reference keeps alive, and an element of the queue with no less
- * than what it takes itself. On top of it come the unused parts of the chunks, and MAX_IDLE_BYTES
- * of idle ones at most for a stream that copies much.
+ * than what it takes itself. On top of it come the unused parts of the chunks. Chunks that are idle
+ * are kept for the next burst where the window has room for them: together with what is held they
+ * are no more than its size, or else they are no more than MIN_IDLE_BYTES.
  *
  * The streaming thread makes no system call on a file. It waits in two places, for room and for
  * the end of everything, and gst_gaio_window_interrupt() gets it out of both; and for less than a
@@ -42,8 +43,10 @@ GST_DEBUG_CATEGORY (gst_gaio_window_debug);
 #define MAX_CHUNK_BYTES (1024 * 1024)
 #define MIN_CHUNK_BYTES GST_GAIO_CHUNK_ALIGNMENT
 
-/* Memory that is used again is there already; what a burst took stays, so far. */
-#define MAX_IDLE_BYTES (16 * 1024 * 1024)
+/* Memory that is used again is there already. So much stays; and what a burst took stays for longer
+ * than the five seconds after which file systems and write-back go to work again. */
+#define MIN_IDLE_BYTES (16 * 1024 * 1024)
+#define KEEP_NS (15 * G_GINT64_CONSTANT (1000000000))
 
 /* A source that makes data faster than any disk would fill the window with memory that no cache
  * holds any more when it is written, which costs half as much again as the write. So from this
@@ -81,6 +84,12 @@ has_room_locked (GstGaioWindow *self, gsize cost)
   return self->stats.held == 0 ||
          (self->stats.held < self->max_bytes && cost <= self->max_bytes - self->stats.held &&
           !is_late_locked (self));
+}
+
+static guint64
+get_room_locked (GstGaioWindow *self)
+{
+  return self->max_bytes - MIN (self->stats.held, self->max_bytes);
 }
 
 static void
@@ -248,6 +257,7 @@ push_held (GstGaioWindow *self,
 {
   GQueue operations = G_QUEUE_INIT;
   GstGaioWindowResult result;
+  guint64 room;
 
   if (!gst_gaio_operations_hold (&operations, buffer, offset, cost))
     return GST_GAIO_WINDOW_UNREADABLE;
@@ -255,7 +265,11 @@ push_held (GstGaioWindow *self,
   result = take_credit_locked (self, offset, size, cost, may_wait);
   if (result == GST_GAIO_WINDOW_OK)
     self->stats.held_buffers++;
+  room = get_room_locked (self);
   g_mutex_unlock (&self->lock);
+  /* Copies use idle chunks, but this comes beside them. */
+  if (self->tail.chunk != NULL)
+    gst_gaio_chunk_pool_trim (self->tail.pool, room);
   if (result == GST_GAIO_WINDOW_OK)
     return publish (self, &operations);
   gst_gaio_operations_free (&operations);
@@ -513,6 +527,8 @@ gst_gaio_window_drain (GstGaioWindow *self, gboolean interruptible, gint64 deadl
   if (self->failed && result == GST_GAIO_WINDOW_OK)
     result = GST_GAIO_WINDOW_FAILED;
   g_mutex_unlock (&self->lock);
+  /* It may be the end of the stream. */
+  gst_gaio_chunk_pool_trim (self->tail.pool, 0);
   return result;
 }
 
@@ -536,11 +552,15 @@ gst_gaio_window_resume (GstGaioWindow *self, GstGaioInterrupt reason)
 void
 gst_gaio_window_set_limits (GstGaioWindow *self, guint64 max_bytes, guint64 max_time_ns)
 {
+  guint64 room;
+
   g_mutex_lock (&self->lock);
   self->max_bytes = max_bytes;
   self->max_time_ns = max_time_ns;
+  room = get_room_locked (self);
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
+  gst_gaio_chunk_pool_trim (self->tail.pool, room);
 }
 
 /* Beginning and end */
@@ -589,7 +609,8 @@ gst_gaio_window_new (GstGaioLoop *loop,
   /* Also a file that stays empty has a name. */
   self->unfinished = config->sync_mode != GST_GAIO_SYNC_NONE;
   self->tail.alignment = self->alignment;
-  self->tail.pool = gst_gaio_chunk_pool_new (get_chunk_capacity (config), MAX_IDLE_BYTES, loop);
+  self->tail.pool = gst_gaio_chunk_pool_new (get_chunk_capacity (config), MIN_IDLE_BYTES,
+                                             KEEP_NS, loop);
   g_queue_init (&self->queue);
   g_mutex_init (&self->lock);
   g_cond_init (&self->cond);

@@ -16,7 +16,7 @@
 #include "fault-server.h"
 #include "file-mount.h"
 #include "gst-test.h"
-#include "gstgaiowindow.h"
+#include "gstgaiowindow-private.h"
 
 #define MAX_LENGTH (512 * 1024)
 
@@ -548,6 +548,88 @@ test_barriers (void)
   gst_test_remove_dir (dir);
 }
 
+#define KEPT_MIB 40 /* more than stays in any case */
+#define IDLE_MIB 16 /* which is so much */
+
+/* Copies so much and has it written, so that the memory of the copies is idle. */
+static void
+burst (GstGaioWindow *window, GstGaioLoop *loop, guint64 offset)
+{
+  const gsize size = 32 * 1024;
+  g_autoptr (GstBuffer) buffer = gst_buffer_new_allocate (NULL, size, NULL);
+  GMutex mutex;
+
+  gst_buffer_memset (buffer, 0, 'x', size);
+  g_mutex_init (&mutex);
+  g_mutex_lock (&mutex);
+  gaio_context_invoke (gst_gaio_loop_get_context (loop), lock_and_unlock, &mutex, NULL);
+  for (guint64 end = offset + KEPT_MIB * 1024 * 1024; offset < end; offset += size)
+    g_assert_cmpint (gst_gaio_window_push (window, buffer, offset, FALSE), ==, GST_GAIO_WINDOW_OK);
+  g_mutex_unlock (&mutex);
+  gst_gaio_window_flush (window);
+  while (gst_gaio_window_get_level (window) > 0)
+    g_usleep (1000);
+  g_mutex_clear (&mutex);
+}
+
+/* How much the window has kept: what is new is empty. */
+static gsize
+count_kept (GstGaioWindow *window)
+{
+  GstGaioChunk *chunks[KEPT_MIB + IDLE_MIB];
+  gsize kept = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (chunks); i++)
+    {
+      chunks[i] = gst_gaio_chunk_new (window->tail.pool);
+      kept += chunks[i]->data[0] != 0 ? chunks[i]->capacity : 0;
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (chunks); i++)
+    gst_gaio_chunk_unref (chunks[i]);
+  return kept / (1024 * 1024);
+}
+
+/* What a burst took is kept for the next one, but never beside something else that has its place,
+ * and not when the stream has ended or the window is made smaller. */
+static void
+test_kept (void)
+{
+  const guint64 max_mib = KEPT_MIB + 8, held_mib = 30;
+  const guint64 held_bytes = held_mib * 1024 * 1024;
+  g_autofree char *dir = gst_test_make_dir ();
+  g_autofree char *path = g_build_filename (dir, "file", NULL);
+
+  for (guint how = 0; how < 4; how++)
+    {
+      g_autoptr (GstBuffer) held = gst_buffer_new_allocate (NULL, held_bytes, NULL);
+      GstGaioLoop *loop;
+      GstGaioWindow *window =
+          idle_window_new (path, max_mib * 1024 * 1024, GST_GAIO_HOLD_AUTO, &loop);
+
+      burst (window, loop, 0);
+      switch (how)
+        {
+        case 0:
+          g_assert_cmpuint (count_kept (window), >, IDLE_MIB + 2);
+          break;
+        case 1:
+          gst_buffer_memset (held, 0, 'y', held_bytes);
+          g_assert_cmpint (gst_gaio_window_push (window, held, 0, FALSE), ==, GST_GAIO_WINDOW_OK);
+          g_assert_cmpuint (count_kept (window), <=, max_mib - held_mib);
+          break;
+        case 2:
+          gst_gaio_window_set_limits (window, 20 * 1024 * 1024, 0);
+          g_assert_cmpuint (count_kept (window), <=, 20);
+          break;
+        default:
+          gst_gaio_window_drain (window, TRUE, G_MAXINT64);
+          g_assert_cmpuint (count_kept (window), <=, IDLE_MIB);
+        }
+      idle_window_free (window);
+    }
+  gst_test_remove_dir (dir);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -557,6 +639,7 @@ main (int argc, char **argv)
   gaio_test_add ("/gst/window/cost-of-elements", test_cost_of_elements);
   gaio_test_add ("/gst/window/cost-of-joined", test_cost_of_joined);
   gaio_test_add ("/gst/window/barriers", test_barriers);
+  gaio_test_add ("/gst/window/kept", test_kept);
   gaio_test_add ("/gst/window/random", test_random);
   gaio_test_add ("/gst/window/abandoned", test_abandoned);
   gaio_test_add ("/gst/window/failing", test_failing);
