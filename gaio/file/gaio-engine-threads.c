@@ -13,6 +13,12 @@
  * with what really happened. When two read from the same pipe at once, the slower one may wait in
  * read(2) past a cancel.
  *
+ * Where not even one thread can be had the pool has the home thread do the work, which must not
+ * wait for a pipe: what is to come may be for this thread to bring about. There a transfer that
+ * would wait is given back, the loop watches a duplicate of the descriptor (the program may have a
+ * handler for the other), and when that is ready the request begins anew. The open(2) of a FIFO
+ * still waits, and so does what finds a pipe empty that another process has just read out.
+ *
  * submit and cancel are for the home thread; gaio_engine_run_blocking() is for any. */
 
 #include "config.h"
@@ -32,10 +38,14 @@
 #include <gaio/file/gaio-engine-private.h>
 #include <gaio/file/gaio-file-direct-private.h>
 #include <gaio/file/gaio-signal-guard-private.h>
+#include <gaio/loop/gaio-fd-handler.h>
 
 /* In milliseconds, for the first retry of what a file system says to do again later; it doubles
  * each time. */
 #define RETRY_DELAY_MS 1
+
+/* What a transfer returns instead of waiting; no errno. */
+#define NOT_READY G_MININT
 
 /* The pieces of a copy, within the kernel and by hand. */
 #define COPY_RANGE_BYTES ((gsize) 64 * 1024 * 1024)
@@ -61,16 +71,23 @@ get_signal (GaioRequest *self)
     }
 }
 
+static GIOCondition
+get_events (GaioRequest *self)
+{
+  return self->kind == GAIO_REQUEST_WRITE ? G_IO_OUT : G_IO_IN;
+}
+
 static int
-wait_for (GaioRequest *self, int fd, gushort events, int cancel_fd)
+wait_for (GaioRequest *self, int fd, int cancel_fd, int timeout_ms)
 {
   GPollFD fds[2] = {
-    { .fd = fd, .events = events },
+    { .fd = fd, .events = get_events (self) },
     { .fd = cancel_fd, .events = G_IO_IN },
   };
+  int n_ready = g_poll (fds, cancel_fd >= 0 ? 2 : 1, timeout_ms);
 
-  if (g_poll (fds, cancel_fd >= 0 ? 2 : 1, -1) < 0)
-    return -errno;
+  if (n_ready <= 0)
+    return n_ready == 0 ? NOT_READY : -errno;
   if (fds[1].revents != 0)
     {
       /* What distinguishes this from an errno that a file system made up. */
@@ -80,17 +97,19 @@ wait_for (GaioRequest *self, int fd, gushort events, int cancel_fd)
   return 0;
 }
 
-/* One transfer of a file that has no positions. A writer that can be cancelled writes no more at
- * once than a pipe that is ready has room for, so that write(2) does not wait. */
+/* One transfer of a file that has no positions. A writer that can be cancelled, or must not wait,
+ * writes no more at once than a pipe that is ready has room for, so that write(2) does not wait. */
 static gssize
 transfer_unseekable (GaioRequest *self, int fd, int cancel_fd)
 {
   bool writes = self->kind == GAIO_REQUEST_WRITE;
-  bool must_wait = cancel_fd >= 0;
+  bool at_home = !self->blocking && gaio_request_is_home (self);
+  bool asks_first = cancel_fd >= 0 || at_home;
+  bool must_wait = asks_first;
 
   for (;;)
     {
-      int err = must_wait ? wait_for (self, fd, writes ? G_IO_OUT : G_IO_IN, cancel_fd) : 0;
+      int err = must_wait ? wait_for (self, fd, cancel_fd, at_home ? 0 : -1) : 0;
       gsize n_iov = MIN (self->n_iov - self->first_iov, IOV_MAX);
       struct iovec *iov = &self->iov[self->first_iov];
       gssize res;
@@ -100,7 +119,7 @@ transfer_unseekable (GaioRequest *self, int fd, int cancel_fd)
       if (writes)
         res = write (fd,
                      iov->iov_base,
-                     MIN (iov->iov_len, cancel_fd >= 0 ? PIPE_BUF : GAIO_REQUEST_MAX_TRANSFER));
+                     MIN (iov->iov_len, asks_first ? PIPE_BUF : GAIO_REQUEST_MAX_TRANSFER));
       else if (self->kind == GAIO_REQUEST_READV)
         res = readv (fd, iov, n_iov);
       else
@@ -333,6 +352,9 @@ gaio_engine_run_blocking (GaioRequest *self, int cancel_fd)
       res = call (self, cancel_fd);
       if (G_UNLIKELY (self->claim != NULL && self->claim->again))
         break;
+      self->must_watch = res == NOT_READY;
+      if (self->must_watch)
+        break;
       if (gaio_request_take_result (self, res, false) == GAIO_STEP_DONE)
         break;
       if (res == -EAGAIN)
@@ -342,6 +364,7 @@ gaio_engine_run_blocking (GaioRequest *self, int cancel_fd)
 }
 
 static void let_in (GaioEngineState *state);
+static void start (GaioRequest *self);
 
 static GaioRequest *
 request_of (GaioJob *job)
@@ -372,6 +395,43 @@ work (GaioJob *job)
     set_ioprio (0);
 }
 
+/* Waiting in the loop. */
+
+static void
+end_watch (GaioRequest *self)
+{
+  gaio_context_remove_fd_handler (self->file->context, self->watched_fd);
+  close (self->watched_fd);
+  self->is_watched = false;
+}
+
+static void
+on_ready (int fd, GIOCondition condition, gpointer user_data)
+{
+  GaioRequest *self = user_data;
+
+  end_watch (self);
+  start (self);
+}
+
+/* Begins anew when it can be done without waiting; else it has ended, with the result. */
+static bool
+begin_watch (GaioRequest *self)
+{
+  int fd = fcntl (atomic_load_explicit (&self->file->fd, memory_order_relaxed), F_DUPFD_CLOEXEC, 0);
+
+  if (fd < 0)
+    {
+      self->result = -errno;
+      return false;
+    }
+  self->watched_fd = fd;
+  self->is_watched = true;
+  gaio_context_set_fd_handler (self->file->context, fd, get_events (self), on_ready, self, NULL,
+                               NULL);
+  return true;
+}
+
 static void
 done (GaioJob *job, bool cancelled)
 {
@@ -396,6 +456,14 @@ done (GaioJob *job, bool cancelled)
           return;
         }
       self->result = -ECANCELED;
+    }
+  else if (G_UNLIKELY (self->must_watch))
+    {
+      self->must_watch = false;
+      if (gaio_request_is_cancelled (self))
+        self->result = -ECANCELED;
+      else if (begin_watch (self))
+        return;
     }
   gaio_request_finish (self);
 }
@@ -456,6 +524,11 @@ threads_cancel (GaioRequest *self)
   if (self->waits_for_slot)
     {
       gaio_request_queue_remove (&self->file->engine->threads_queue, self);
+      gaio_request_finish_later (self, -ECANCELED);
+    }
+  else if (self->is_watched)
+    {
+      end_watch (self);
       gaio_request_finish_later (self, -ECANCELED);
     }
   else if (!gaio_job_cancel (&self->job) && self->interrupt != NULL)

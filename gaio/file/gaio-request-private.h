@@ -97,6 +97,9 @@ struct _GaioRequest
   bool timed_out;      /* it is cancelled for that */
   bool uses_slot;      /* it counts as in flight */
   bool waits_for_slot; /* its engine has not begun with it */
+  bool must_watch;     /* threads: it would have waited in the home thread */
+  bool is_watched;     /* threads: the loop waits for `watched_fd` */
+  int watched_fd;
   bool cancel_sent;    /* io_uring: the kernel has been told */
   bool is_fixed;       /* io_uring: the kernel knew its memory */
   const GaioEngineOps *engine;
