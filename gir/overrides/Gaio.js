@@ -152,23 +152,27 @@ function _init() {
     const OPERATIONS_PER_COLLECTION = 2048;
     let started = 0;
 
+    function promise(self, start, finish, args) {
+        if (++started % OPERATIONS_PER_COLLECTION === 0)
+            System.gc();
+        return new Promise((resolve, reject) => {
+            start.call(self, ...args, (source, result) => {
+                try {
+                    resolve(finish.call(source, result));
+                } catch (error) {
+                    reject(withErrno(error));
+                }
+            });
+        });
+    }
+
     function makePromising(name, start, finish, isMethod) {
         // The arguments of X_async but for priority, cancellable and callback.
         const count = start.length - 3;
 
         return function (...args) {
             const cancellable = complete(name, count, args, isMethod);
-            if (++started % OPERATIONS_PER_COLLECTION === 0)
-                System.gc();
-            return new Promise((resolve, reject) => {
-                start.call(this, ...args, PRIORITY, cancellable, (source, result) => {
-                    try {
-                        resolve(finish.call(source, result));
-                    } catch (error) {
-                        reject(withErrno(error));
-                    }
-                });
-            });
+            return promise(this, start, finish, [...args, PRIORITY, cancellable]);
         };
     }
 
@@ -316,6 +320,37 @@ function _init() {
                 throw new TypeError(`Gaio: a Gaio.${name} needs a file`);
             init.call(this, properties);
         };
+    }
+
+    // The streams are Gio's: every method has the meaning that it has there. Their X_async can do
+    // without a callback, and then return a promise; the priority and the cancellable may be left
+    // out. So many arguments come before these.
+    const streamMethods = {
+        close: 0, flush: 0, query_info: 1, read_bytes: 1, skip: 1, splice: 2, write_bytes: 1,
+    };
+
+    function makeAwaitable(prototype, name, count) {
+        const start = prototype[`${name}_async`];
+        const finish = prototype[`${name}_finish`];
+
+        prototype[`${name}_async`] = function (...args) {
+            if (name === 'write_bytes')
+                args[0] = toBytes(args[0]);
+            if (args.length > count + 2)
+                return start.apply(this, args);
+            if (args.length < count)
+                throw new TypeError(`Gaio: ${name}_async() takes ${count} arguments at least`);
+            const [priority = PRIORITY, cancellable = null] = args.splice(count);
+            return promise(this, start, finish, [...args, priority, cancellable]);
+        };
+    }
+
+    for (const type of [Gaio.FileInputStream, Gaio.FileOutputStream, Gaio.FileIOStream]) {
+        for (const [name, count] of Object.entries(streamMethods)) {
+            if (`${name}_async` in type.prototype &&
+                !(name === 'splice' && type === Gaio.FileIOStream))
+                makeAwaitable(type.prototype, name, count);
+        }
     }
 
     const copyBytes = Gaio.BufferPool.prototype.copy_bytes;

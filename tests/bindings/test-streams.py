@@ -112,6 +112,76 @@ class Streams(Case):
 
             self.assertEqual(asyncio.run(main()), self.data[:4])
 
+    async def use_streams(self):
+        """All that can be awaited, with and without what may be left out."""
+        path, output = self.open_output("awaited")
+        self.assertEqual(await output.write_bytes_async(b"abc"), 3)
+        self.assertEqual(await output.write_bytes_async(GLib.Bytes.new(b"def"), 0, None), 3)
+        self.assertTrue(await output.flush_async())
+        info = await output.query_info_async("standard::size")
+        self.assertEqual(info.get_size(), 6)
+        source = self.open_input()
+        flags = Gio.OutputStreamSpliceFlags.CLOSE_SOURCE
+        self.assertEqual(await output.splice_async(source, flags, io_priority=0), len(self.data))
+        self.assertTrue(source.is_closed())
+        self.assertTrue(await output.close_async())
+        self.assertTrue(output.is_closed())
+
+        stream = self.open_input(path)
+        data = await stream.read_bytes_async(4)
+        self.assertIsInstance(data, GLib.Bytes)
+        self.assertEqual(data.get_data(), b"abcd")
+        self.assertEqual(await stream.skip_async(2, GLib.PRIORITY_LOW), 2)
+        self.assertEqual((await stream.read_bytes_async(count=9)).get_data(), self.data[:9])
+        self.assertEqual((await stream.query_info_async("standard::size")).get_size(),
+                         6 + len(self.data))
+        cancellable = Gio.Cancellable.new()
+        cancellable.cancel()
+        for _ in range(2):
+            with self.assertRaises(GLib.Error) as caught:
+                await stream.read_bytes_async(4, cancellable=cancellable)
+            self.assertTrue(caught.exception.matches(Gio.io_error_quark(),
+                                                     Gio.IOErrorEnum.CANCELLED))
+        self.assertTrue(await stream.close_async())
+        with self.assertRaises(GLib.Error):
+            await stream.read_bytes_async(4)
+
+        both = Gaio.FileIOStream.new(Gaio.open_sync(path, "r+"))
+        self.assertEqual((await both.get_input_stream().read_bytes_async(3)).get_data(), b"abc")
+        self.assertEqual((await both.query_info_async("standard::size")).get_size(),
+                         6 + len(self.data))
+        self.assertTrue(await both.close_async())
+
+    def test_await_in_asyncio(self):
+        asyncio.run(self.use_streams())
+
+    def test_await_in_glib(self):
+        Gaio.run(self.use_streams())
+
+    def test_await_cancel(self):
+        async def main():
+            reader, writer = os.pipe()
+            stream = Gaio.FileInputStream.new(self.file_of_fd(reader))
+            read = stream.read_bytes_async(4)
+            await asyncio.sleep(0)
+            self.assertTrue(read.cancel())
+            with self.assertRaises(asyncio.CancelledError):
+                await read
+            os.close(writer)
+
+        asyncio.run(main())
+
+    def test_callback_with_data(self):
+        seen = []
+        stream = self.open_input()
+        self.assertIsNone(stream.read_bytes_async(
+            4, 0, None, lambda stream, result, *data: seen.append((result, data)), "a"))
+        while not seen:
+            GLib.MainContext.default().iteration(True)
+        ((result, data),) = seen
+        self.assertEqual(stream.read_bytes_finish(result).get_data(), self.data[:4])
+        self.assertEqual(data, ("a",))
+
     def test_lines(self):
         path = os.path.join(self.dir, "lines")
         with open(path, "w", encoding="ascii") as file:

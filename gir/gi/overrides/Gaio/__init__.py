@@ -8,6 +8,10 @@ operation at once and returns something to await. The blocking form of the libra
 ``X_async`` and ``X_finish`` stay what they are, for those who want a callback. Errors are
 ``OSError``.
 
+The streams are Gio's: every method has the meaning, the result and the errors that it has there.
+Their ``X_async`` can do without a callback, as those of PyGObject 3.50 and later, and then return
+something to await: ``data = await stream.read_bytes_async(4096)``.
+
 Three kinds of loop can wait for an operation:
 
 - asyncio (_pump.py tells how it gets to know of GLib);

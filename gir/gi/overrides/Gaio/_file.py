@@ -7,7 +7,7 @@ import collections
 
 from gi.module import get_introspection_module
 
-from ._operations import to_glib_bytes
+from ._operations import make_awaitable, to_glib_bytes
 from ._pump import watch_context
 
 _Gaio = get_introspection_module("Gaio")
@@ -115,6 +115,18 @@ def _stream_with_file(stream):
     stream.new = staticmethod(lambda file: stream(file))
 
 
+# Those of Gio's methods with a callback whose arguments can be given in Python.
+_ASYNC = ("close", "flush", "query_info", "read_bytes", "skip", "splice", "write_bytes")
+
+
+def _make_awaitable(stream):
+    for name in _ASYNC:
+        start = getattr(stream, f"{name}_async", None)
+        if start is not None and not (name == "splice" and stream is _Gaio.FileIOStream):
+            function = make_awaitable(name, start, getattr(stream, f"{name}_finish"), stream)
+            setattr(stream, function.__name__, function)
+
+
 def _copy_bytes_of_any_kind(pool):
     copy_raw = pool.copy_bytes
 
@@ -133,6 +145,7 @@ def adapt():
     _Gaio.Enumerator.__iter__ = _each_file_sync
     for stream in (_Gaio.FileInputStream, _Gaio.FileOutputStream, _Gaio.FileIOStream):
         _stream_with_file(stream)
+        _make_awaitable(stream)
     _copy_bytes_of_any_kind(_Gaio.BufferPool)
     for function in (__aenter__, __aexit__, __enter__, __exit__, chunks, __aiter__):
         setattr(_Gaio.File, function.__name__, function)

@@ -23,13 +23,16 @@ _Gaio = get_introspection_module("Gaio")
 
 _cancellable_new = Gio.Cancellable.new
 
+# In place of a path: the operation is one of Gio's, whose errors stay what they are there.
+_GIO = object()
+
 
 def os_error(error, where=None):
     """The OSError that says what a GLib.Error says; the error itself when no errno stands for it.
 
     `where` is a path, two of them, or an object that may have one.
     """
-    errnum = _Gaio.error_get_errno(error)
+    errnum = _Gaio.error_get_errno(error) if where is not _GIO else 0
     if errnum == 0:
         return error
     if where is not None and not isinstance(where, (str, tuple)):
@@ -323,18 +326,57 @@ def make(name, start, raw_finish, blocking, owner):
     return functions
 
 
-def begin(finish, start, arguments, io_priority, cancellable):
+_STREAM_TEMPLATE = """\
+def {name}_async(self, {parameters}io_priority={priority}, cancellable=None, callback=None,
+                 *user_data):
+    "Calls {symbol}(); without a callback it returns an awaitable, of what the finish returns."
+{conversions}
+    if callback is not None:
+        return start(self, {arguments}io_priority, cancellable, callback, *user_data)
+    return begin(finish, start, (self, {arguments}), io_priority, cancellable, GIO)
+"""
+
+
+def make_awaitable(name, start, finish, owner):
+    """A method of Gio's that can do without its callback, as in PyGObject 3.50 and later."""
+    names = _argument_names(start)[:-len(_LAST)]
+    source = _STREAM_TEMPLATE.format(
+        name=name,
+        symbol=start.get_symbol(),
+        priority=int(GLib.PRIORITY_DEFAULT),
+        parameters="".join(f"{argument}, " for argument in names),
+        arguments="".join(f"{argument}, " for argument in names),
+        conversions="    bytes = to_glib_bytes(bytes)" if "bytes" in names else "",
+    )
+    scope = {
+        "GIO": _GIO,
+        "__name__": "gi.repository.Gaio",
+        "begin": begin,
+        "finish": finish,
+        "start": start,
+        "to_glib_bytes": to_glib_bytes,
+    }
+    exec(compile(source, f"<Gaio {name}_async>", "exec"), scope)
+    function = scope[f"{name}_async"]
+    function.__qualname__ = f"{owner.__name__}.{function.__name__}"
+    return function
+
+
+def begin(finish, start, arguments, io_priority, cancellable, where=None):
     """What the template does, for an operation with a finish of its own."""
     loop = asyncio._get_running_loop()
     if loop is None:
-        operation = GLibOperation(finish, cancellable, None)
+        operation = GLibOperation(finish, cancellable, where)
         start(*arguments, io_priority, operation._cancellable, operation._ended)
     else:
         pump = get_pump(loop)
-        operation = AsyncioOperation(finish, cancellable, None, loop, pump)
+        operation = AsyncioOperation(finish, cancellable, where, loop, pump)
         start(*arguments, io_priority, operation._cancellable, operation._ended)
         if not pump.reading:
             pump.read()
+        if where is _GIO:
+            # What fails at once is a source of GLib's by now, which the loop does not see.
+            pump.context.notify()
     return operation
 
 
