@@ -32,7 +32,7 @@ now_ns (void)
  * gaio_poll_ns: (skip)
  * @fds: (array length=n_fds) (nullable): what to wait for; the `revents` are set
  * @n_fds: how many
- * @timeout_ns: how long to wait at most, in nanoseconds; 0 not at all, -1 for ever
+ * @timeout_ns: how long to wait at most, in nanoseconds; 0 not at all, negative for ever
  *
  * Waits for file descriptors as g_poll() does, in nanoseconds. Signals do not end the wait.
  *

@@ -100,7 +100,7 @@ gaio_request_stop_timeout (GaioRequest *self)
 /**
  * gaio_request_set_timeout_ns:
  * @self: an idle request
- * @timeout_ns: in nanoseconds; 0 for none, which it is at first
+ * @timeout_ns: in nanoseconds; 0 or negative for none, which it is at first
  *
  * Sets how long each of the next submissions may take.
  *
@@ -117,10 +117,9 @@ void
 gaio_request_set_timeout_ns (GaioRequest *self, gint64 timeout_ns)
 {
   g_return_if_fail (self != NULL);
-  g_return_if_fail (timeout_ns >= 0);
   g_return_if_fail (gaio_request_is_idle (self));
 
-  self->timeout_ns = timeout_ns;
+  self->timeout_ns = MAX (timeout_ns, 0);
 }
 
 /* After what */

@@ -497,7 +497,7 @@ gaio_context_poll (GaioContext *self, gboolean may_block)
  * gaio_context_poll_ns:
  * @self: a context
  * @timeout_ns: how long to wait at most when there is nothing to do, in nanoseconds; 0 not at all,
- *   -1 for ever
+ *   negative for ever
  *
  * Does one turn as [method@Gaio.Context.poll], with an end to its wait.
  *

@@ -148,7 +148,7 @@ gaio_poll_set_add (GaioPollSet *self, int fd, GIOCondition condition)
 /**
  * gaio_poll_set_limit_timeout_ns:
  * @self: a poll set, in the fill phase
- * @timeout_ns: a duration in nanoseconds; -1 is for ever, and changes nothing
+ * @timeout_ns: a duration in nanoseconds; negative is for ever, and changes nothing
  *
  * Has the wait end after some time at the latest. The shortest that anybody asks for counts.
  *

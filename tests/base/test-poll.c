@@ -32,6 +32,8 @@ test_ready (void)
   g_assert_cmpint (fds[1].revents, ==, G_IO_HUP);
   close (first[0]);
   g_assert_cmpint (gaio_poll_ns (fds, 2, -1), ==, 1);
+  g_assert_cmpint (gaio_poll_ns (fds, 2, -5), ==, 1);
+  g_assert_cmpint (gaio_poll_ns (fds, 2, G_MININT64), ==, 1);
   g_assert_cmpint (fds[1].revents, ==, G_IO_NVAL);
   close (second[0]);
   close (second[1]);

@@ -46,6 +46,16 @@ class Wait(Case):
             with self.assertRaises(TimeoutError):
                 self.context.wait_while(self.waiter, timeout, None, lambda: True)
 
+    def test_negative_timeout(self):
+        """Every negative one is for ever, as to poll(2)."""
+        for timeout in (-1, -5, -1 << 63):
+            self.n = 0
+            self.context.invoke(self.advance)
+            self.assertTrue(self.context.wait_while(None, timeout, None, lambda: self.n == 0))
+            self.context.invoke(self.advance)
+            while self.n < 2:
+                self.context.poll_ns(timeout)
+
     def test_cancel(self):
         cancellable = Gio.Cancellable.new()
         timer = threading.Timer(0.005, cancellable.cancel)

@@ -231,12 +231,22 @@ test_timeout (GaioTestLoop *loop)
   stats = gaio_context_get_stats (loop->context);
   g_assert_cmpuint (get (stats, "timers"), ==, 0);
 
+  /* A negative one is for ever, as everywhere. */
+  probe.place = 0;
+  gaio_request_set_timeout_ns (probe.request, -5);
+  gaio_request_read (probe.request, 0, 100);
+  gaio_test_settle (loop);
+  g_assert_cmpint (n, ==, 2);
+  g_assert_cmpint (write (fds[1], "x", 1), ==, 1);
+  gaio_test_turn_until (loop, &n, 3);
+  g_assert_no_error (probe.error);
+
   /* A cancel is a cancel. */
   probe.place = 0;
   gaio_request_read (probe.request, 0, 100);
   gaio_test_settle (loop);
   gaio_request_cancel (probe.request);
-  gaio_test_turn_until (loop, &n, 3);
+  gaio_test_turn_until (loop, &n, 4);
   probe_clear_expecting (&probe, G_IO_ERROR_CANCELLED, ECANCELED);
   g_object_unref (file);
   close (fds[1]);
