@@ -243,8 +243,8 @@ turn_while (GaioContext *self,
  * @self: the calling thread's own context
  * @waiter: (nullable): what is kicked when the condition may have changed; %NULL when only
  * callbacks of @self change it
- * @timeout_ns: how long to wait at most, in nanoseconds; 0 for one turn that does not wait, negative
- *   for ever
+ * @timeout_ns: how long to wait at most, in nanoseconds; 0 for one turn that does not wait,
+ *   negative for ever
  * @cancellable: (nullable): a cancellable that ends the wait
  * @condition: (scope call) (closure user_data): tells whether to go on waiting
  * @user_data: data for @condition
