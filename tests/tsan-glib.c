@@ -230,7 +230,8 @@ g_main_loop_run (GMainLoop *loop)
 }
 
 /* The table of a context's sources grows in here, under the context's own lock, by a realloc() that
- * the sanitizer sees; and it shrinks where no function of GLib is called by us. */
+ * the sanitizer sees; and it shrinks where no function of GLib is called by us, or in
+ * g_source_unref(). */
 guint
 g_source_attach (GSource *source, GMainContext *context)
 {
@@ -241,6 +242,54 @@ g_source_attach (GSource *source, GMainContext *context)
   id = REAL (g_source_attach) (source, context);
   ignore_writes_end ();
   return id;
+}
+
+/* The last reference to a source that was called before who attached it has returned: it goes from
+ * the table. Nothing of the program's is called in here, but for one that was never attached. */
+void
+g_source_unref (GSource *source)
+{
+  gboolean in_table = g_source_is_destroyed (source) || g_source_get_context (source) != NULL;
+
+  release (source);
+  acquire (source);
+  if (in_table)
+    ignore_writes_begin ();
+  REAL (g_source_unref) (source);
+  if (in_table)
+    ignore_writes_end ();
+}
+
+/* One that is attached when the context has polled is called in the same iteration. Results come by
+ * such sources, so they acquire once more. */
+static gboolean
+idle_prepare (GSource *source, gint *timeout)
+{
+  *timeout = 0;
+  return TRUE;
+}
+
+static gboolean
+idle_check (GSource *source)
+{
+  return TRUE;
+}
+
+static gboolean
+idle_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  acquire (g_source_get_context (source));
+  return callback (user_data);
+}
+
+GSource *
+g_idle_source_new (void)
+{
+  static GSourceFuncs funcs = { idle_prepare, idle_check, idle_dispatch };
+  GSource *source = g_source_new (&funcs, sizeof (GSource));
+
+  g_source_set_priority (source, G_PRIORITY_DEFAULT_IDLE);
+  return source;
 }
 
 void
