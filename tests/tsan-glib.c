@@ -292,11 +292,26 @@ g_idle_source_new (void)
   return source;
 }
 
+/* Likewise, so not by the source that GLib makes for it. */
 void
 g_main_context_invoke (GMainContext *context, GSourceFunc function, gpointer data)
 {
-  release (context != NULL ? context : g_main_context_default ());
-  REAL (g_main_context_invoke) (context, function, data);
+  GMainContext *which = context != NULL ? context : g_main_context_default ();
+  GMainContext *own = g_main_context_get_thread_default ();
+  GSource *source;
+
+  if (g_main_context_is_owner (which) ||
+      (own != NULL ? own : g_main_context_default ()) == which)
+    {
+      release (which);
+      REAL (g_main_context_invoke) (which, function, data);
+      return;
+    }
+  source = g_idle_source_new ();
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, function, data, NULL);
+  g_source_attach (source, which);
+  g_source_unref (source);
 }
 
 /* To change an attached source takes the lock of its context, and wakes it by an eventfd that
