@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -430,15 +431,26 @@ get_cpu_ms (void)
   return sum;
 }
 
+/* The kernel takes large pages from other memory than small ones, so both are wanted. */
 static void
 warm_memory_up (void)
 {
   gsize size = n_bytes >= 64 * MIB ? 2 * n_bytes : 0;
-  char *memory = malloc (size);
 
-  for (gsize i = 0; memory != NULL && i < size; i += 4 * KIB)
-    ((volatile char *) memory)[i] = 1;
-  free (memory);
+  if (size == 0)
+    return;
+  for (int large = 0; large < 2; large++)
+    {
+      void *memory = NULL;
+
+      if (posix_memalign (&memory, 2 * MIB, size) != 0)
+        return;
+      if (large)
+        madvise (memory, size, MADV_HUGEPAGE);
+      for (gsize i = 0; i < size; i += 4 * KIB)
+        ((volatile char *) memory)[i] = 1;
+      free (memory);
+    }
 }
 
 static int
