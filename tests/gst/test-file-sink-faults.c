@@ -315,6 +315,88 @@ test_halted (void)
   fault_server_free (server);
 }
 
+/* The error of a run that lost 5000 bytes: the errno that threads are told, or that the end did not
+ * wait any longer. */
+static void
+assert_gave_up (GstTestSink *t)
+{
+  g_autoptr (GstMessage) message = gst_test_wait_message (t->bus, GST_MESSAGE_ERROR);
+  g_autoptr (GError) error = NULL;
+  const GstStructure *details = NULL;
+  guint64 lost = 0;
+  int errnum = 0;
+
+  gst_message_parse_error (message, &error, NULL);
+  gst_message_parse_error_details (message, &details);
+  g_assert_true (gst_structure_get_int (details, "errno", &errnum));
+  if (g_error_matches (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_CLOSE))
+    {
+      g_assert_cmpint (errnum, ==, ETIMEDOUT);
+      g_assert_true (gst_structure_get_uint64 (details, "lost-bytes", &lost));
+      g_assert_cmpuint (lost, ==, 5000);
+    }
+  else
+    {
+      g_assert_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE);
+      g_assert_cmpint (errnum, ==, EAGAIN);
+    }
+  gst_test_sink_assert_no_error (t);
+}
+
+static gboolean
+is_writing (GstTestSink *t)
+{
+  GstStructure *stats = NULL;
+  guint n = 0;
+
+  g_object_get (t->sink, "io-stats", &stats, NULL);
+  g_assert_true (gst_structure_get_uint (stats, "in-flight", &n));
+  gst_structure_free (stats);
+  return n > 0;
+}
+
+/* A server that always answers that one may try again: a ring does, for ever and in silence. The
+ * flush and the end of the stream come all the same, and what is left ends with the server. */
+static void
+test_for_ever (void)
+{
+  for (guint i = 0; i < 4; i++)
+    {
+      gboolean flushes = (i & 1) != 0;
+      FaultServer *server = fault_server_new ();
+      GstTestSink *t;
+
+      if (server == NULL)
+        return;
+      t = sink_on (server, "direct-at-1-write-%d", EAGAIN);
+      g_object_set (t->sink, "drain-timeout", (guint64) 100 * GST_MSECOND, NULL);
+      gst_test_sink_set (t, "buffer-mode", "unbuffered");
+      gst_test_sink_play (t, GST_FORMAT_BYTES);
+      g_assert_cmpint (gst_test_sink_push (t, 10000), ==, GST_FLOW_OK);
+      while (gst_test_sink_stat (t, "bytes-written") < 10000)
+        g_usleep (1000);
+      gst_test_sink_segment (t, GST_FORMAT_BYTES, 0);
+      gst_test_sink_push (t, 5000);
+      while (!is_writing (t) && gst_test_sink_stat (t, "bytes-lost") == 0)
+        g_usleep (1000);
+      if (flushes)
+        {
+          g_assert_true (gst_pad_push_event (t->src, gst_event_new_flush_start ()));
+          g_assert_true (gst_pad_push_event (t->src, gst_event_new_flush_stop (TRUE)));
+        }
+      gst_test_sink_stop (t);
+      assert_gave_up (t);
+      /* A flush may have taken back the others. */
+      g_assert_cmpuint (gst_test_sink_stat (t, "bytes-lost"), >=, 5000);
+      if (!flushes)
+        g_assert_cmpuint (gst_test_sink_stat (t, "bytes-lost"), ==, 5000);
+      gst_test_sink_free (t);
+      /* Some before the kernel may have let go of it, some after that. */
+      g_usleep (i < 2 ? 0 : 50 * 1000);
+      fault_server_free (server);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -327,5 +409,6 @@ main (int argc, char **argv)
   gaio_test_add ("/file-sink/faults/random", test_random);
   gaio_test_add ("/file-sink/faults/killed", test_killed);
   gaio_test_add ("/file-sink/faults/halted", test_halted);
+  gaio_test_add ("/file-sink/faults/for-ever", test_for_ever);
   return g_test_run ();
 }
