@@ -6,8 +6,8 @@
  * The thread that changes the state calls open(2) itself, and waits as long as that takes: a FIFO
  * waits for its reader, as with filesink, and the state change must be able to fail. Which I/O
  * thread the file belongs to is known only then, since it depends on the disk. Before that it waits
- * for what a run that was given up still has to bring to this file, but no longer than for the end
- * of a run of its own. */
+ * for what a run that was given up still has to bring to this file, but not for ever when it does
+ * not do so for the end of a run of its own. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -214,11 +214,13 @@ check_direct (GstGaioFileSink *self, const char *location)
   return FALSE;
 }
 
-/* Not before the last of an earlier run has reached the file; see gstgaiostray.c. */
+/* Not before the last of an earlier run has reached the file; see gstgaiostray.c. A disk that does
+ * not hang is waited for, however short the end of a run may be. */
 static gboolean
 wait_for_strays (GstGaioFileSink *self, const char *location)
 {
-  gint64 deadline_us = gst_gaio_file_sink_get_deadline_us (self);
+  guint64 timeout_ns = MAX (self->run.drain_timeout_ns, self->run.stall_warning_ns);
+  gint64 deadline_us = gst_gaio_file_sink_get_deadline_us (timeout_ns);
   g_autofree char *shown = NULL;
   guint64 n_bytes = 0;
 

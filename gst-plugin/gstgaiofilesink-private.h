@@ -98,9 +98,9 @@ gboolean gst_gaio_file_sink_open (GstGaioFileSink *self,
                                   const char *location,
                                   const char *context_name);
 
-/* Thread: that which changes the state. Until when it waits for a disk, by drain-timeout, in the
- * time of g_get_monotonic_time(); G_MAXINT64: for ever. */
-gint64 gst_gaio_file_sink_get_deadline_us (GstGaioFileSink *self);
+/* When so much time has passed from now on, in that of g_get_monotonic_time(); G_MAXUINT64 and all
+ * that the clock will not come to are G_MAXINT64. */
+gint64 gst_gaio_file_sink_get_deadline_us (guint64 timeout_ns);
 
 /* Set the methods of the classes below GObject. */
 void gst_gaio_file_sink_run_class_init (GstGaioFileSinkClass *klass);

@@ -503,8 +503,8 @@ gst_gaio_file_sink_properties_class_init (GstGaioFileSinkClass *klass)
    * an error message says so, with the number of bytes in its details as `lost-bytes` (a guint64).
    * A pipeline throws away messages of that moment unless its #GstPipeline:auto-flush-bus is FALSE;
    * `bytes-lost` in #GstGaioFileSink:io-stats says it too. The file is closed when the disk lets go
-   * of it. On the way from NULL it is how long a sink waits, before it opens a file, for what an
-   * earlier run has left in this way.
+   * of it. A sink that opens it before that waits as long, or #GstGaioFileSink:stall-warning if
+   * that is longer, and then fails.
    *
    * Since: 1.0
    */

@@ -73,9 +73,8 @@ start (GstGaioFileSink *self)
 }
 
 gint64
-gst_gaio_file_sink_get_deadline_us (GstGaioFileSink *self)
+gst_gaio_file_sink_get_deadline_us (guint64 timeout_ns)
 {
-  guint64 timeout_ns = self->run.drain_timeout_ns;
   guint64 timeout_us = timeout_ns / 1000;
   gint64 now_us = g_get_monotonic_time ();
 
@@ -92,13 +91,13 @@ stop (GstGaioFileSink *self)
 {
   gboolean timed_out;
   GstGaioWindow *window;
+  gint64 deadline_us;
 
   gst_gaio_file_sink_end_overflow (self);
   gst_gaio_window_close (self->window);
-  timed_out = gst_gaio_window_drain (self->window,
-                                     FALSE,
-                                     gst_gaio_file_sink_get_deadline_us (self)) ==
-              GST_GAIO_WINDOW_TIMED_OUT;
+  deadline_us = gst_gaio_file_sink_get_deadline_us (self->run.drain_timeout_ns);
+  timed_out =
+      gst_gaio_window_drain (self->window, FALSE, deadline_us) == GST_GAIO_WINDOW_TIMED_OUT;
   if (timed_out)
     {
       GstGaioWindowStats stats;

@@ -54,9 +54,10 @@
  *   writes in flight those that come before it in the file are waited for, until one has taken
  *   longer than #GstGaioFileSink:stall-warning;
  * - a write that hangs when #GstGaioFileSink:drain-timeout is over may still be made when the disk
- *   goes on. Who opens that file again in the same process waits for it, for as long as its own
- *   #GstGaioFileSink:drain-timeout says, and then fails with %GST_RESOURCE_ERROR_BUSY: old bytes
- *   never get into a new recording. Under another name it can begin at once.
+ *   goes on. A sink that opens that file again in the same process waits for it, as long as its
+ *   own #GstGaioFileSink:drain-timeout or #GstGaioFileSink:stall-warning says, whichever is longer,
+ *   and then fails with %GST_RESOURCE_ERROR_BUSY: old bytes never get into a new recording. Under
+ *   another name it can begin at once.
  *
  * Two sinks on one file are not kept apart, as two of filesink are not: each writes its bytes to
  * its own positions, and where both do that it is not said whose are there in the end.

@@ -509,7 +509,8 @@ again (Disk *disk)
   GThread *thread;
 
   g_object_set (t->sink, "drain-timeout", (guint64) 200 * GST_MSECOND, "preallocate",
-                (guint64) 1000 * 1000, "buffer-size", 1000, NULL);
+                (guint64) 1000 * 1000, "buffer-size", 1000, "stall-warning",
+                (guint64) GST_MSECOND, NULL);
   gst_test_sink_play (t, GST_FORMAT_BYTES);
   disk_freeze (disk);
   for (guint i = 0; i < 20; i++)

@@ -120,6 +120,9 @@ take_from_pool (GstPad *pad, GstPadProbeInfo *info, gpointer data)
   return GST_PAD_PROBE_OK;
 }
 
+/* What a run has left behind is waited for by the next, on however slow a disk. */
+#define A_LONG_TIME_NS ((guint64) 100 * GST_SECOND)
+
 static void
 state_storm (guint max_buffers, gsize size, guint64 max_bytes, gint64 drain_timeout)
 {
@@ -132,8 +135,9 @@ state_storm (guint max_buffers, gsize size, guint64 max_bytes, gint64 drain_time
 
   pipeline = gst_test_parse ("fakesrc sizetype=fixed sizemax=%" G_GSIZE_FORMAT " "
                              "filltype=pattern-span ! gaiofilesink name=sink location=%s/out "
-                             "max-bytes=%" G_GUINT64_FORMAT " drain-timeout=%" G_GINT64_FORMAT,
-                             size, dir, max_bytes, drain_timeout);
+                             "max-bytes=%" G_GUINT64_FORMAT " drain-timeout=%" G_GINT64_FORMAT
+                             " stall-warning=%" G_GUINT64_FORMAT,
+                             size, dir, max_bytes, drain_timeout, A_LONG_TIME_NS);
   sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
   pad = gst_element_get_static_pad (sink, "sink");
   gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, take_from_pool, pool, NULL);

@@ -375,7 +375,9 @@ test_failing (void)
         {
           gst_gaio_window_get_stats (run.window, &stats);
           g_assert_cmpint (run.n_failures, ==, 1);
-          g_assert_cmpuint (stats.written, <=, run.failed_at);
+          /* What hung when that was told may have ended well. */
+          if (run.config.stall_warning_ns == 0)
+            g_assert_cmpuint (stats.written, <=, run.failed_at);
           assert_file (&run, stats.written);
         }
       assert_stats (&run, TRUE);
