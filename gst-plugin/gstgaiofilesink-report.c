@@ -5,7 +5,7 @@
  *
  * A run has one error message, and that is for the first thing that went wrong: what follows is
  * its consequence, or would hide it. GStreamer lets messages be posted from any thread, so a write
- * that fails is reported by the I/O thread when it fails. */
+ * that fails is reported when it fails, by a worker of the window's. */
 
 #include <errno.h>
 #include <stdbool.h>
@@ -44,7 +44,7 @@ get_close_text (GstGaioFileSink *self)
   return g_strdup_printf ("Error closing file \"%s\".", shown);
 }
 
-/* The I/O thread: something that was accepted is not in the file. */
+/* A worker: something that was accepted is not in the file. */
 static void
 window_failed (GstObject *sink, const GstGaioFailure *failure)
 {
@@ -106,7 +106,7 @@ post_element_message (GstGaioFileSink *self, GstStructure *structure)
                             gst_message_new_element (GST_OBJECT (self), structure));
 }
 
-/* The I/O thread. */
+/* A worker. */
 static void
 window_stalled (GstObject *sink, gboolean active, guint64 age_ns, guint64 level)
 {

@@ -10,8 +10,9 @@
  * What is no regular file is a disk of its own, since a pipe that nobody reads is no matter of
  * other pipes. A name given by the user divides them further, and only brings together what is no
  * disk: eight files that hang take all the workers of a ring, so that no name could make one thread
- * serve a good disk beside a bad one. For the same reason each has a thread pool, which has threads
- * only while there is work for them.
+ * serve a good disk beside a bad one. For the same reason each has thread pools, which have threads
+ * only while there is work for them: one for what waits for the disk, and another for what waits for
+ * the program, since a disk that hangs must not be kept secret because it hangs.
  *
  * One lock guards the table and the counts. It is held while a thread is started, so that two do
  * not start the same, and not while one is stopped. */
@@ -27,6 +28,7 @@ struct _GstGaioLoop
   char *key;
   GaioIOThread *thread;
   GaioThreadPool *pool;
+  GaioThreadPool *tellers;
   guint refs; /* under `loops_lock` */
 };
 
@@ -88,6 +90,7 @@ loop_new_locked (char *key, GError **error)
   self->key = key;
   self->thread = thread;
   self->pool = gaio_thread_pool_new ();
+  self->tellers = gaio_thread_pool_new ();
   gaio_thread_pool_serve (self->pool, gaio_io_thread_get_context (thread));
   if (loops == NULL)
     loops = g_hash_table_new (g_str_hash, g_str_equal);
@@ -132,6 +135,7 @@ gst_gaio_loop_unref (GstGaioLoop *self)
   /* Joins the thread, unless this is it. */
   g_object_unref (self->thread);
   g_object_unref (self->pool);
+  g_object_unref (self->tellers);
   g_free (self->key);
   g_free (self);
 }
@@ -146,6 +150,12 @@ GaioThreadPool *
 gst_gaio_loop_get_pool (GstGaioLoop *self)
 {
   return self->pool;
+}
+
+GaioThreadPool *
+gst_gaio_loop_get_tellers (GstGaioLoop *self)
+{
+  return self->tellers;
 }
 
 GstStructure *

@@ -21,9 +21,11 @@ GstGaioLoop *gst_gaio_loop_acquire (const char *name, int fd, GError **error);
 /* Thread: any. After the last one, in any thread but the loop's own, the thread has ended. */
 void gst_gaio_loop_unref (GstGaioLoop *self);
 
-/* Thread: any. Belong to the loop. The pool is for what may wait for the disk. */
+/* Thread: any. Belong to the loop. The pool is for what may wait for the disk, and the tellers are
+ * for what may wait for the program. */
 GaioContext *gst_gaio_loop_get_context (GstGaioLoop *self);
 GaioThreadPool *gst_gaio_loop_get_pool (GstGaioLoop *self);
+GaioThreadPool *gst_gaio_loop_get_tellers (GstGaioLoop *self);
 
 /* Thread: any. The beginning of an element's statistics: which engine a loop's context has, and
  * why. */

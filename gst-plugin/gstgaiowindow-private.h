@@ -80,6 +80,8 @@ struct _GstGaioWindow
   bool stalled;  /* and that was reported */
   bool unsynced; /* something was written since the last sync */
   bool leaving;  /* the last to end tears the writer down */
+  GQueue tales;  /* what the sink is still to be told, behind what it is being told */
+  bool telling_failure; /* a failure is among them, or was told */
 
   GMutex lock;
   GCond cond;
@@ -98,12 +100,13 @@ struct _GstGaioWindow
   guint64 taken_at; /* what had been accepted by then */
   guint n_busy;     /* slots in flight */
   guint n_jobs;     /* jobs that run */
+  guint n_tales;    /* what the sink is being told, and still to be told */
   bool alone;       /* what is in flight has to end before anything else begins */
   bool kicked;      /* the bottom half is scheduled: it pumps */
   bool timed;       /* the age timer is armed: it pumps */
   bool hurry;       /* write even little, until the queue is empty */
   guint interrupts; /* of GstGaioInterrupt */
-  bool failing;     /* something has failed, but it is not known yet what comes first */
+  bool failing;     /* something has failed; it is not known yet what comes first, or being told */
   bool failed;
   bool closed;    /* the file: nothing comes after that */
   bool torn_down; /* the loop's thread will not touch it any more */

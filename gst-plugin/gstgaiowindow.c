@@ -493,8 +493,9 @@ static bool
 is_to_be_waited_for_locked (GstGaioWindow *self, gboolean interruptible)
 {
   if (self->failed)
-    return !interruptible && !self->closed;
-  return self->failing || self->n_busy > 0 || self->n_jobs > 0 || self->queue.length > 0;
+    return !interruptible && (!self->closed || self->n_tales > 0);
+  return self->failing || self->n_busy > 0 || self->n_jobs > 0 || self->n_tales > 0 ||
+         self->queue.length > 0;
 }
 
 GstGaioWindowResult

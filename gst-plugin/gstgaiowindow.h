@@ -69,7 +69,8 @@ typedef struct
   const GError *error;
 } GstGaioFailure;
 
-/* Called in the loop's thread, with no lock held; none after gst_gaio_window_free() or
+/* Called in a worker, one after the other and with no lock held. They may take long, which holds up
+ * the window's drain and its failure only. None is called after gst_gaio_window_free() or
  * gst_gaio_window_abandon(), but for one that has begun, which has a reference on `sink` of its
  * own. */
 typedef struct

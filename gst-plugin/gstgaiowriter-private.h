@@ -20,14 +20,6 @@ gst_gaio_writer_get_now (void)
 /* Whether the window has failed, or is about to; which another thread may have brought about. */
 bool gst_gaio_writer_has_failed (GstGaioWindow *self);
 
-/* The first time it is reported, and nothing begins any more. `offset` is that of the first byte
- * which is not, or may not be, in the file. */
-void gst_gaio_writer_fail (GstGaioWindow *self,
-                           GstGaioOperationKind kind,
-                           guint64 offset,
-                           gsize n_written,
-                           const GError *error);
-
 /* The slot is free again. */
 void gst_gaio_writer_succeed (GstGaioWindow *self, GstGaioSlot *slot);
 void gst_gaio_writer_leave_slot (GstGaioWindow *self, GstGaioSlot *slot);
@@ -44,6 +36,19 @@ bool gst_gaio_writer_wants_write_locked (GstGaioWindow *self);
 /* Moves the head of the queue, and what continues it in the file, to the slot, which is busy then,
  * and to `batch`. */
 void gst_gaio_writer_take_locked (GstGaioWindow *self, GstGaioSlot *slot, GQueue *batch);
+
+/* gstgaiowriter-tell.c */
+
+/* Something takes long, or has ended that did. */
+void gst_gaio_writer_tell_stall (GstGaioWindow *self, bool active, gint64 age_ns);
+
+/* The first time it is reported, and nothing begins any more; when that is done the window has
+ * failed. `offset` is that of the first byte which is not, or may not be, in the file. */
+void gst_gaio_writer_fail (GstGaioWindow *self,
+                           GstGaioOperationKind kind,
+                           guint64 offset,
+                           gsize n_written,
+                           const GError *error);
 
 /* gstgaiowriter-side.c */
 

@@ -177,24 +177,6 @@ job_done (GstGaioJob *job, gpointer user_data)
 
 /* Slow writes */
 
-static void
-tell_stall (GstGaioWindow *self, bool active, gint64 age_ns)
-{
-  GstObject *sink;
-  guint64 level;
-
-  self->stalled = active;
-  g_mutex_lock (&self->lock);
-  self->stats.stalls += active;
-  self->stats.longest_stall_ns = MAX (self->stats.longest_stall_ns, (guint64) age_ns);
-  level = self->stats.level;
-  sink = self->sink != NULL ? gst_object_ref (self->sink) : NULL;
-  g_mutex_unlock (&self->lock);
-  if (sink != NULL)
-    self->events.stalled (sink, active, (guint64) age_ns, level);
-  gst_clear_object (&sink);
-}
-
 /* When the oldest one in flight began; 0: there is none. */
 static gint64
 get_oldest_start (GstGaioWindow *self)
@@ -225,7 +207,7 @@ gst_gaio_writer_look_for_stall (gpointer user_data)
       gaio_timer_arm_ns (self->stall_timer, oldest + (gint64) self->config.stall_warning_ns);
       return;
     }
-  tell_stall (self, true, age_ns);
+  gst_gaio_writer_tell_stall (self, true, age_ns);
   gst_gaio_writer_go_on (self);
 }
 
@@ -247,7 +229,7 @@ gst_gaio_writer_see_end_of_stall (GstGaioWindow *self, gint64 started_ns)
     return;
   oldest = get_oldest_start (self);
   if (oldest == 0 || gst_gaio_writer_get_now () - oldest < (gint64) self->config.stall_warning_ns)
-    tell_stall (self, false, gst_gaio_writer_get_now () - started_ns);
+    gst_gaio_writer_tell_stall (self, false, gst_gaio_writer_get_now () - started_ns);
   if (oldest != 0)
     gst_gaio_writer_watch_for_stall (self, oldest);
 }

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The side of a window that brings bytes to the file: all in the loop's thread, but for what the
- * header says. What it takes from the queue, and when, is in gstgaiowriter-take.c; each slot then
- * has one request in flight.
+ * header says. What it takes from the queue, and when, is in gstgaiowriter-take.c, and what it tells
+ * the sink in gstgaiowriter-tell.c; each slot has one request in flight.
  *
  * Jobs (gstgaiojob.c) allocate blocks ahead, sync, or empty the page cache beside the writes.
  *
@@ -147,11 +147,18 @@ is_idle_locked (GstGaioWindow *self)
   return self->n_busy == 0 && self->n_jobs == 0;
 }
 
-/* The end of what runs alone, and of jobs. */
+/* And nothing is left that would touch the window. */
+static bool
+is_over_locked (GstGaioWindow *self)
+{
+  return is_idle_locked (self) && self->n_tales == 0;
+}
+
+/* The end of what runs alone, of jobs, and of what was told. */
 static void
 end_locked (GstGaioWindow *self)
 {
-  if (self->n_draining > 0 && (is_idle_locked (self) || self->failed))
+  if (self->n_draining > 0 && (is_over_locked (self) || self->failed))
     g_cond_broadcast (&self->cond);
 }
 
@@ -247,55 +254,13 @@ gst_gaio_writer_go_on (GstGaioWindow *self)
   wind_up (self);
   g_mutex_lock (&self->lock);
   end_locked (self);
-  is_over = self->leaving && is_idle_locked (self);
+  is_over = self->leaving && is_over_locked (self);
   g_mutex_unlock (&self->lock);
   /* A request is not to be freed by its own callback. */
   if (is_over)
     gaio_context_invoke (self->context, let_go, self, NULL);
   else
     pump (self);
-}
-
-void
-gst_gaio_writer_fail (GstGaioWindow *self,
-                      GstGaioOperationKind kind,
-                      guint64 offset,
-                      gsize n_written,
-                      const GError *error)
-{
-  GstGaioFailure failure = { .kind = kind, .offset = offset, .error = error };
-  GQueue dropped = G_QUEUE_INIT;
-  GstObject *sink;
-  bool is_first;
-
-  g_mutex_lock (&self->lock);
-  is_first = !self->failed;
-  sink = is_first && self->sink != NULL ? gst_object_ref (self->sink) : NULL;
-  g_mutex_unlock (&self->lock);
-
-  /* First the report and then the flag: who learns of a failure from a return value must not be
-   * able to report it as one of its own before we do. */
-  if (sink != NULL)
-    self->events.failed (sink, &failure);
-  gst_clear_object (&sink);
-  if (!is_first)
-    return;
-
-  g_mutex_lock (&self->lock);
-  dropped = self->queue;
-  g_queue_init (&self->queue);
-  self->queued = 0;
-  self->failed = true;
-  n_written = MIN (n_written, self->stats.level);
-  self->stats.written += n_written;
-  self->stats.lost += self->stats.level - n_written;
-  self->stats.level = 0;
-  self->stats.held = 0;
-  self->stats.held_buffers = 0;
-  g_cond_broadcast (&self->cond);
-  g_mutex_unlock (&self->lock);
-
-  gst_gaio_operations_free (&dropped);
 }
 
 /* The slot's credit goes back. */
@@ -568,15 +533,15 @@ cancel_all (GstGaioWindow *self)
 void
 gst_gaio_writer_leave (GstGaioWindow *self, gboolean cancel)
 {
-  bool is_idle;
+  bool is_over;
 
   if (cancel)
     cancel_all (self);
   wind_up (self);
   g_mutex_lock (&self->lock);
-  is_idle = is_idle_locked (self);
+  is_over = is_over_locked (self);
   g_mutex_unlock (&self->lock);
-  if (is_idle)
+  if (is_over)
     tear_down (self);
   else
     self->leaving = true;

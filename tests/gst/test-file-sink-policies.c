@@ -451,6 +451,113 @@ test_stall_off (void)
   fifo_finish (fifo, 1024 * 1024);
 }
 
+/* Somebody who takes long over a message, in the thread that posts it. */
+typedef struct
+{
+  GstMessageType type;
+  GMutex lock;
+  GCond cond;
+  gboolean waits; /* under lock */
+  gboolean go_on; /* under lock */
+} Handler;
+
+static GstBusSyncReply
+wait_with_message (GstBus *bus, GstMessage *message, gpointer data)
+{
+  Handler *self = data;
+
+  if (GST_MESSAGE_TYPE (message) != self->type)
+    return GST_BUS_PASS;
+  g_mutex_lock (&self->lock);
+  self->waits = TRUE;
+  g_cond_broadcast (&self->cond);
+  while (!self->go_on)
+    g_cond_wait (&self->cond, &self->lock);
+  g_mutex_unlock (&self->lock);
+  return GST_BUS_PASS;
+}
+
+static void
+handler_wait (Handler *self)
+{
+  g_mutex_lock (&self->lock);
+  while (!self->waits)
+    g_cond_wait (&self->cond, &self->lock);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+handler_go_on (Handler *self)
+{
+  g_mutex_lock (&self->lock);
+  self->go_on = TRUE;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
+
+/* Another one, which shares the I/O thread, gets to its end meanwhile. */
+static void
+run_beside (void)
+{
+  Fifo *fifo = fifo_new ();
+
+  gst_test_sink_set (fifo->sink, "context", "shared");
+  gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
+  g_assert_cmpint (gst_test_sink_push (fifo->sink, 1000 * 1000), ==, GST_FLOW_OK);
+  fifo_thaw (fifo);
+  gst_test_sink_push_eos (fifo->sink);
+  gst_test_sink_assert_no_error (fifo->sink);
+  fifo_finish (fifo, 1000 * 1000);
+}
+
+static void
+test_slow_handler_of_stall (void)
+{
+  Handler handler = { .type = GST_MESSAGE_ELEMENT };
+  Fifo *fifo = fifo_new ();
+
+  gst_test_sink_set (fifo->sink, "context", "shared");
+  gst_test_sink_set (fifo->sink, "stall-warning", "1");
+  gst_bus_set_sync_handler (fifo->sink->bus, wait_with_message, &handler, NULL);
+  gst_test_sink_play (fifo->sink, GST_FORMAT_BYTES);
+  g_assert_cmpint (gst_test_sink_push (fifo->sink, 1000 * 1000), ==, GST_FLOW_OK);
+  handler_wait (&handler);
+  run_beside ();
+
+  /* Not even its own bytes wait for it. */
+  fifo_thaw (fifo);
+  while (gst_test_sink_stat (fifo->sink, "level-bytes") > 0)
+    g_usleep (1000);
+  handler_go_on (&handler);
+  fifo_finish (fifo, 1000 * 1000);
+}
+
+/* And who is told by a return value that something has failed learns of it later than the bus. */
+static void
+test_slow_handler_of_error (void)
+{
+  Handler handler = { .type = GST_MESSAGE_ERROR };
+  GstTestSink *t = gst_test_sink_new ("/dev/full");
+  GstFlowReturn ret;
+
+  gst_test_sink_set (t, "context", "shared");
+  gst_bus_set_sync_handler (t->bus, wait_with_message, &handler, NULL);
+  gst_test_sink_play (t, GST_FORMAT_BYTES);
+  g_assert_cmpint (gst_test_sink_push (t, 100 * 1000), ==, GST_FLOW_OK);
+  handler_wait (&handler);
+  run_beside ();
+  g_assert_cmpint (gst_test_sink_push (t, 10), ==, GST_FLOW_OK);
+
+  handler_go_on (&handler);
+  while ((ret = gst_test_sink_push (t, 10)) == GST_FLOW_OK)
+    g_usleep (1000);
+  g_assert_cmpint (ret, ==, GST_FLOW_ERROR);
+  g_assert_false (gst_pad_push_event (t->src, gst_event_new_eos ()));
+  g_assert_cmpint (gst_test_sink_assert_error (t, GST_RESOURCE_ERROR_NO_SPACE_LEFT, NULL), ==,
+                   ENOSPC);
+  gst_test_sink_free (t);
+}
+
 /* drain-timeout */
 
 static void
@@ -586,6 +693,8 @@ main (int argc, char **argv)
   gaio_test_add ("/file-sink/policies/max-time", test_max_time);
   gaio_test_add ("/file-sink/policies/stall", test_stall);
   gaio_test_add ("/file-sink/policies/stall/off", test_stall_off);
+  gaio_test_add ("/file-sink/policies/slow-handler/stall", test_slow_handler_of_stall);
+  gaio_test_add ("/file-sink/policies/slow-handler/error", test_slow_handler_of_error);
   gaio_test_add ("/file-sink/policies/drain-timeout", test_drain_timeout);
   gaio_test_add ("/file-sink/policies/drain-timeout/in-time", test_drain_in_time);
   gaio_test_add ("/file-sink/policies/drain-timeout/finished", test_drain_finished);
