@@ -404,9 +404,9 @@ gst_gaio_file_sink_properties_class_init (GstGaioFileSinkClass *klass)
    *
    * Since: 1.0
    */
-  props[PROP_FLUSH_INTERVAL] = g_param_spec_uint ("flush-interval", "Flush interval",
-                                                  "Bytes wait no longer for more to join them (ms)",
-                                                  0, G_MAXUINT, 500, ready);
+  props[PROP_FLUSH_INTERVAL] = g_param_spec_uint (
+      "flush-interval", "Flush interval", "Max. time that bytes wait for more to join them (ms)", 0,
+      G_MAXUINT, 500, ready);
 
   /**
    * GstGaioFileSink:max-in-flight:
@@ -536,7 +536,7 @@ gst_gaio_file_sink_properties_class_init (GstGaioFileSinkClass *klass)
    * Since: 1.0
    */
   props[PROP_CONTEXT] = g_param_spec_string (
-      "context", "Context", "Name of the I/O thread that files on one disk share", "", ready);
+      "context", "Context", "Name of the I/O thread, which elements on one disk share", "", ready);
 
   /**
    * GstGaioFileSink:level-bytes:

@@ -11,8 +11,8 @@
  * other pipes. A name given by the user divides them further, and only brings together what is no
  * disk: eight files that hang take all the workers of a ring, so that no name could make one thread
  * serve a good disk beside a bad one. For the same reason each has thread pools, which have threads
- * only while there is work for them: one for what waits for the disk, and another for what waits for
- * the program, since a disk that hangs must not be kept secret because it hangs.
+ * only while there is work for them: one for what waits for the disk, and another for what waits
+ * for the program, since a disk that hangs must not be kept secret because it hangs.
  *
  * One lock guards the table and the counts. It is held while a thread is started, so that two do
  * not start the same, and not while one is stopped. */

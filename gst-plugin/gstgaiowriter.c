@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The side of a window that brings bytes to the file: all in the loop's thread, but for what the
- * header says. What it takes from the queue, and when, is in gstgaiowriter-take.c, and what it tells
- * the sink in gstgaiowriter-tell.c; each slot has one request in flight.
+ * header says. What it takes from the queue, and when, is in gstgaiowriter-take.c, and what it
+ * tells the sink in gstgaiowriter-tell.c; each slot has one request in flight.
  *
  * Jobs (gstgaiojob.c) allocate blocks ahead, sync, or empty the page cache beside the writes.
  *
