@@ -495,6 +495,14 @@ handler_go_on (Handler *self)
   g_mutex_unlock (&self->lock);
 }
 
+static gpointer
+go_on_later (gpointer data)
+{
+  g_usleep (20000);
+  handler_go_on (data);
+  return NULL;
+}
+
 /* Another one, which shares the I/O thread, gets to its end meanwhile. */
 static void
 run_beside (void)
@@ -515,6 +523,7 @@ test_slow_handler_of_stall (void)
 {
   Handler handler = { .type = GST_MESSAGE_ELEMENT };
   Fifo *fifo = fifo_new ();
+  GThread *thread;
 
   gst_test_sink_set (fifo->sink, "context", "shared");
   gst_test_sink_set (fifo->sink, "stall-warning", "1");
@@ -528,7 +537,19 @@ test_slow_handler_of_stall (void)
   fifo_thaw (fifo);
   while (gst_test_sink_stat (fifo->sink, "level-bytes") > 0)
     g_usleep (1000);
-  handler_go_on (&handler);
+
+  /* But its end does, so that nothing is left untold. */
+  thread = g_thread_new ("handler", go_on_later, &handler);
+  gst_test_sink_stop (fifo->sink);
+  g_thread_join (thread);
+  for (int active = TRUE; active >= FALSE; active--)
+    {
+      g_autoptr (GstMessage) message = gst_bus_pop_filtered (fifo->sink->bus, GST_MESSAGE_ELEMENT);
+
+      g_assert_nonnull (message);
+      g_assert_true (gst_message_has_name (message, "gaiofilesink-stall"));
+      g_assert_cmpint (is_active (message), ==, active);
+    }
   fifo_finish (fifo, 1000 * 1000);
 }
 
