@@ -6,10 +6,15 @@
 import gc
 import os
 import shutil
+import signal
 import tempfile
 import unittest
 
 import gi
+
+# a shell has what it starts in the background ignore SIGINT, and then Python and PyGObject leave
+# it so; the tests that interrupt themselves would wait for ever
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 gi.require_version("Gaio", "1.0")
 from gi.repository import Gaio, GLib  # noqa: E402
