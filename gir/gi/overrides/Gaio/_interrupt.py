@@ -20,6 +20,7 @@ This is for the main thread; in others nothing happens here, as no handler runs 
 # Those of the module `signal` make an enumeration of each number, which takes longer than the wait.
 from _signal import default_int_handler, getsignal, set_wakeup_fd
 from _signal import signal as set_handler
+import _thread
 import atexit
 import os
 import signal
@@ -50,8 +51,9 @@ class _Watch:
         os.set_blocking(self._writer, False)
         self._before = -1
         self._marks = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, name="gaio-signals", daemon=True)
-        self._thread.start()
+        self._ended = threading.Semaphore(0)
+        # Not a threading.Thread: a handler that raises while one is started leaves it half made.
+        _thread.start_new_thread(self._run, ())
 
     def begin(self):
         self._before = set_wakeup_fd(self._writer, warn_on_full_buffer=False)
@@ -76,12 +78,13 @@ class _Watch:
 
     def stop(self):
         os.write(self._writer, bytes((_END,)))
-        self._thread.join()
+        self._ended.acquire()
 
     def _run(self):
         while True:
             for signo in os.read(self._reader, 256):
                 if signo == _END:
+                    self._ended.release()
                     return
                 if signo == _MARK:
                     self._marks.release()
@@ -159,21 +162,23 @@ class Call:
         if self._replaces:
             _ossighelper._sigint_called = False
             set_handler(SIGINT, _on_interrupt)
-        _calls.append(self)
-        if len(_calls) == 1:
-            _watch = _watch or _Watch()
-            _watch.begin()
-        if self._interrupted:
-            self.end_soon(SIGINT)
+        try:
+            _calls.append(self)
+            if len(_calls) == 1:
+                _watch = _watch or _Watch()
+                _watch.begin()
+            if self._interrupted:
+                self.end_soon(SIGINT)
+        except BaseException:
+            # A handler of the program raises.
+            Call.__exit__(self, None, None, None)
+            raise
         return self
 
     def __exit__(self, exc_type, exc, tb):
         if not self._is_open:
             return
-        if len(_calls) == 1:
-            _watch.end()
-        _calls.remove(self)
-        self._is_open = False
+        self._leave()
         try:
             if self._interrupted:
                 _watch.settle()
@@ -187,6 +192,15 @@ class Call:
                 _ossighelper._callback_stack.pop()()  # the call around this one ends, too
         if self._interrupted:
             raise KeyboardInterrupt from None
+
+    def _leave(self):
+        self._is_open = False
+        try:
+            if _calls == [self] and _watch is not None:
+                _watch.end()
+        finally:
+            if self in _calls:
+                _calls.remove(self)
 
     def _note(self):
         self._interrupted = True
