@@ -51,6 +51,13 @@ DEFINE_ENUM (GstGaioFileSinkSyncAfter,
              { GST_GAIO_FILE_SINK_SYNC_AFTER_WAIT, "Wait until it is durable", "wait" },
              { GST_GAIO_FILE_SINK_SYNC_AFTER_IGNORE, "Do nothing", "ignore" })
 
+DEFINE_ENUM (GstGaioFileSinkBackend,
+             gst_gaio_file_sink_backend,
+             { GST_GAIO_FILE_SINK_BACKEND_AUTO, "io_uring where it is available, else threads",
+               "auto" },
+             { GST_GAIO_FILE_SINK_BACKEND_URING, "io_uring, else threads", "uring" },
+             { GST_GAIO_FILE_SINK_BACKEND_THREADS, "Threads that block", "threads" })
+
 DEFINE_ENUM (GstGaioHold,
              gst_gaio_hold,
              { GST_GAIO_HOLD_AUTO, "As is cheaper for the sink and upstream", "auto" },

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <gaio/gaio.h>
 #include <gst/gst.h>
 
 G_BEGIN_DECLS
@@ -100,12 +101,30 @@ typedef enum
   GST_GAIO_FILE_SINK_SYNC_AFTER_IGNORE,
 } GstGaioFileSinkSyncAfter;
 
+/**
+ * GstGaioFileSinkBackend:
+ * @GST_GAIO_FILE_SINK_BACKEND_AUTO: io_uring where the system allows it, else threads
+ * @GST_GAIO_FILE_SINK_BACKEND_URING: io_uring, or threads where the system does not allow it
+ * @GST_GAIO_FILE_SINK_BACKEND_THREADS: blocking calls in threads
+ *
+ * How the file is written.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  GST_GAIO_FILE_SINK_BACKEND_AUTO = GAIO_ENGINE_AUTO,
+  GST_GAIO_FILE_SINK_BACKEND_URING = GAIO_ENGINE_IO_URING,
+  GST_GAIO_FILE_SINK_BACKEND_THREADS = GAIO_ENGINE_THREADS,
+} GstGaioFileSinkBackend;
+
 /* Thread: any. Those of GstGaioHold and GstGaioSyncMode are here too. */
 GType gst_gaio_file_sink_file_mode_get_type (void);
 GType gst_gaio_file_sink_buffer_mode_get_type (void);
 GType gst_gaio_file_sink_overflow_get_type (void);
 GType gst_gaio_file_sink_direct_get_type (void);
 GType gst_gaio_file_sink_sync_after_get_type (void);
+GType gst_gaio_file_sink_backend_get_type (void);
 GType gst_gaio_hold_get_type (void);
 GType gst_gaio_sync_mode_get_type (void);
 

@@ -185,7 +185,8 @@ static GstGaioLoop *
 adopt (GstGaioFileSink *self, int fd, const char *location, const char *context_name)
 {
   g_autoptr (GError) error = NULL;
-  GstGaioLoop *loop = gst_gaio_loop_acquire (context_name, fd, &error);
+  GstGaioLoop *loop = gst_gaio_loop_acquire (context_name, (GaioEngine) self->run.backend, fd,
+                                             &error);
 
   if (loop != NULL)
     {

@@ -46,6 +46,7 @@ typedef struct
   guint64 drain_timeout_ns;
   guint64 stall_warning_ns;
   char *context;
+  int backend;
 } GstGaioFileSinkSettings;
 
 struct _GstGaioFileSink

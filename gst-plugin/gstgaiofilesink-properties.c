@@ -37,6 +37,7 @@ enum
   PROP_DRAIN_TIMEOUT,
   PROP_STALL_WARNING,
   PROP_CONTEXT,
+  PROP_BACKEND,
   PROP_LEVEL_BYTES,
   PROP_IO_STATS,
   N_PROPS
@@ -70,6 +71,7 @@ static const gsize offsets[N_PROPS] = {
   [PROP_DRAIN_TIMEOUT] = FIELD (drain_timeout_ns),
   [PROP_STALL_WARNING] = FIELD (stall_warning_ns),
   [PROP_CONTEXT] = FIELD (context),
+  [PROP_BACKEND] = FIELD (backend),
 };
 
 static gboolean
@@ -227,6 +229,7 @@ mark_enums (void)
   gst_type_mark_as_plugin_api (gst_gaio_file_sink_overflow_get_type (), 0);
   gst_type_mark_as_plugin_api (gst_gaio_file_sink_direct_get_type (), 0);
   gst_type_mark_as_plugin_api (gst_gaio_file_sink_sync_after_get_type (), 0);
+  gst_type_mark_as_plugin_api (gst_gaio_file_sink_backend_get_type (), 0);
   gst_type_mark_as_plugin_api (gst_gaio_hold_get_type (), 0);
   gst_type_mark_as_plugin_api (gst_gaio_sync_mode_get_type (), 0);
 }
@@ -537,6 +540,20 @@ gst_gaio_file_sink_properties_class_init (GstGaioFileSinkClass *klass)
    */
   props[PROP_CONTEXT] = g_param_spec_string (
       "context", "Context", "Name of the I/O thread, which elements on one disk share", "", ready);
+
+  /**
+   * GstGaioFileSink:backend:
+   *
+   * How the file is written: by io_uring, or by threads that block. Elements of different backends
+   * share no I/O thread. Where io_uring is not available threads are used, whatever is asked for;
+   * #GstGaioFileSink:io-stats tells what is in use, and why. For a file system whose server answers
+   * a write with `EAGAIN` for ever, which io_uring tries again without an end, use `threads`.
+   *
+   * Since: 1.0
+   */
+  props[PROP_BACKEND] = g_param_spec_enum (
+      "backend", "Backend", "How the file is written", gst_gaio_file_sink_backend_get_type (),
+      GST_GAIO_FILE_SINK_BACKEND_AUTO, ready);
 
   /**
    * GstGaioFileSink:level-bytes:

@@ -202,7 +202,7 @@ gst_gaio_file_src_start (GstBaseSrc *src)
   fd = open_fd (self, location, &st);
   if (fd < 0)
     return FALSE;
-  loop = gst_gaio_loop_acquire (NULL, fd, &error);
+  loop = gst_gaio_loop_acquire (NULL, GAIO_ENGINE_AUTO, fd, &error);
   if (loop != NULL)
     self->file = gaio_file_new_for_fd (gst_gaio_loop_get_context (loop), fd, location, &error);
   if (self->file == NULL)

@@ -8,11 +8,12 @@
  * on one disk share a thread and those on another have another, and what a disk does to its own
  * it does to nobody else. A disk is a device number: of a regular file that of its file system.
  * What is no regular file is a disk of its own, since a pipe that nobody reads is no matter of
- * other pipes. A name given by the user divides them further, and only brings together what is no
- * disk: eight files that hang take all the workers of a ring, so that no name could make one thread
- * serve a good disk beside a bad one. For the same reason each has thread pools, which have threads
- * only while there is work for them: one for what waits for the disk, and another for what waits
- * for the program, since a disk that hangs must not be kept secret because it hangs.
+ * other pipes. A name given by the user divides them further, as does the engine that is asked for;
+ * and a name only brings together what is no disk: eight files that hang take all the workers of a
+ * ring, so that no name could make one thread serve a good disk beside a bad one. For the same
+ * reason each has thread pools, which have threads only while there is work for them: one for what
+ * waits for the disk, and another for what waits for the program, since a disk that hangs must not
+ * be kept secret because it hangs.
  *
  * One lock guards the table and the counts. It is held while a thread is started, so that two do
  * not start the same, and not while one is stopped. */
@@ -36,16 +37,23 @@ static GMutex loops_lock;
 static GHashTable *loops; /* of GstGaioLoop by their keys; under `loops_lock`; NULL: none */
 
 static char *
-make_key (const char *name, int fd)
+make_key (const char *name, GaioEngine engine, int fd)
 {
+  static const char *const prefixes[] = {
+    [GAIO_ENGINE_AUTO] = "",
+    [GAIO_ENGINE_IO_URING] = "u",
+    [GAIO_ENGINE_THREADS] = "t",
+  };
+  const char *prefix = prefixes[engine];
   struct stat st = { 0 };
 
   /* It does not fail for a descriptor that is open. */
   if (fstat (fd, &st) < 0 || S_ISREG (st.st_mode))
-    return g_strdup_printf ("%u:%u=%s", major (st.st_dev), minor (st.st_dev), name);
+    return g_strdup_printf ("%s%u:%u=%s", prefix, major (st.st_dev), minor (st.st_dev), name);
   if (*name != '\0' && !S_ISBLK (st.st_mode))
-    return g_strconcat ("=", name, NULL);
-  return g_strdup_printf ("%u:%u:%" G_GUINT64_FORMAT "=%s",
+    return g_strconcat (prefix, "=", name, NULL);
+  return g_strdup_printf ("%s%u:%u:%" G_GUINT64_FORMAT "=%s",
+                          prefix,
                           major (st.st_dev),
                           minor (st.st_dev),
                           (guint64) st.st_ino,
@@ -75,10 +83,11 @@ ask_server (int fd)
 }
 
 static GstGaioLoop *
-loop_new_locked (char *key, GError **error)
+loop_new_locked (char *key, GaioEngine engine, GError **error)
 {
   g_autofree char *thread_name = make_thread_name (key);
-  GaioIOThread *thread = gaio_io_thread_new (thread_name, error);
+  GaioIOThread *thread = g_initable_new (GAIO_TYPE_IO_THREAD, NULL, error, "name", thread_name,
+                                         "engine", engine, NULL);
   GstGaioLoop *self;
 
   if (thread == NULL)
@@ -99,9 +108,9 @@ loop_new_locked (char *key, GError **error)
 }
 
 GstGaioLoop *
-gst_gaio_loop_acquire (const char *name, int fd, GError **error)
+gst_gaio_loop_acquire (const char *name, GaioEngine engine, int fd, GError **error)
 {
-  char *key = make_key (name != NULL ? name : "", fd);
+  char *key = make_key (name != NULL ? name : "", engine, fd);
   GstGaioLoop *self;
 
   ask_server (fd);
@@ -110,7 +119,7 @@ gst_gaio_loop_acquire (const char *name, int fd, GError **error)
   if (self != NULL)
     g_free (key);
   else
-    self = loop_new_locked (key, error);
+    self = loop_new_locked (key, engine, error);
   if (self != NULL)
     self->refs++;
   g_mutex_unlock (&loops_lock);

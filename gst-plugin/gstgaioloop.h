@@ -13,10 +13,11 @@ G_BEGIN_DECLS
 typedef struct _GstGaioLoop GstGaioLoop;
 
 /* Thread: any. The I/O thread of the disk which the open file `fd` is on; of those that this disk
- * has, the one of this name, which may be NULL or "". What is on no disk shares that of the name.
- * It is started for the first that asks, and ends with the last reference. NULL, with an error,
- * when there is no thread to be had. */
-GstGaioLoop *gst_gaio_loop_acquire (const char *name, int fd, GError **error);
+ * has, the one of this name, which may be NULL or "", and for which this engine was asked. What is
+ * on no disk shares that of the name. It is started for the first that asks, and ends with the last
+ * reference. NULL, with an error, when there is no thread to be had. */
+GstGaioLoop *
+gst_gaio_loop_acquire (const char *name, GaioEngine engine, int fd, GError **error);
 
 /* Thread: any. After the last one, in any thread but the loop's own, the thread has ended. */
 void gst_gaio_loop_unref (GstGaioLoop *self);

@@ -62,6 +62,7 @@ struct _GaioIOThread
 
   /* immutable */
   char *name;
+  GaioEngine engine;
   Shared *shared; /* NULL only when the construction failed */
 
   GThread *thread; /* NULL once it has been stopped */
@@ -71,6 +72,7 @@ enum
 {
   PROP_NAME = 1,
   PROP_CONTEXT,
+  PROP_ENGINE,
   N_PROPS,
 };
 
@@ -225,6 +227,9 @@ gaio_io_thread_set_property (GObject *object, guint id, const GValue *value, GPa
     case PROP_NAME:
       self->name = g_value_dup_string (value);
       break;
+    case PROP_ENGINE:
+      self->engine = g_value_get_enum (value);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
@@ -255,6 +260,16 @@ gaio_io_thread_class_init (GaioIOThreadClass *klass)
    */
   properties[PROP_CONTEXT] = g_param_spec_object ("context", NULL, NULL, GAIO_TYPE_CONTEXT,
                                                   G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * GaioIOThread:engine:
+   *
+   * How file requests shall run in the context; what came of it is in
+   * [property@Gaio.Context:engine].
+   */
+  properties[PROP_ENGINE] =
+      g_param_spec_enum ("engine", NULL, NULL, GAIO_TYPE_ENGINE, GAIO_ENGINE_AUTO,
+                         G_PARAM_WRITABLE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 
@@ -272,7 +287,7 @@ gaio_io_thread_initable_real_init (GInitable *initable, GCancellable *cancellabl
 
   if (self->shared != NULL)
     return TRUE;
-  context = gaio_context_new (error);
+  context = g_initable_new (GAIO_TYPE_CONTEXT, NULL, error, "engine", self->engine, NULL);
   if (context == NULL)
     return FALSE;
   gaio_context_set_poll_max_ns (context, POLL_MAX_NS);

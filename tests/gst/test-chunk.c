@@ -19,7 +19,7 @@ acquire_loop (void)
 {
   g_autoptr (GError) error = NULL;
   int fd = open ("/dev/null", O_WRONLY | O_CLOEXEC);
-  GstGaioLoop *loop = gst_gaio_loop_acquire (NULL, fd, &error);
+  GstGaioLoop *loop = gst_gaio_loop_acquire (NULL, GAIO_ENGINE_AUTO, fd, &error);
 
   g_assert_no_error (error);
   close (fd);

@@ -69,6 +69,7 @@ test_defaults (void)
   assert_default (object, "drain-timeout", "18446744073709551615", ready);
   assert_default (object, "stall-warning", "1000000000", ready);
   assert_default (object, "context", "\"\"", ready);
+  assert_default (object, "backend", "auto", ready);
   assert_default (object, "level-bytes", "0", 0);
 
   g_object_get (sink, "sync", &sync, "async", &async, "enable-last-sample", &last_sample, NULL);
@@ -95,6 +96,7 @@ test_set_and_get (void)
     { "sync-mode", "periodic" }, { "sync-interval", "18" },
     { "drop-cache", "true" },    { "drain-timeout", "19" },
     { "stall-warning", "20" },   { "context", "studio" },
+    { "backend", "threads" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (pairs); i++)
@@ -623,6 +625,46 @@ test_context (void)
   wait_for_no_thread ("gaio-other");
 }
 
+static void
+record (const char *backend, char **engine, char **reason)
+{
+  GstTestSink *t = gst_test_sink_new (NULL);
+  g_autoptr (GstStructure) stats = NULL;
+
+  gst_test_sink_set (t, "backend", backend);
+  gst_test_sink_play (t, GST_FORMAT_BYTES);
+  g_assert_cmpint (gst_test_sink_push (t, 1000), ==, GST_FLOW_OK);
+  gst_test_sink_push_eos (t);
+  g_object_get (t->sink, "io-stats", &stats, NULL);
+  *engine = g_strdup (gst_structure_get_string (stats, "engine"));
+  *reason = g_strdup (gst_structure_get_string (stats, "engine-reason"));
+  gst_test_sink_stop (t);
+  gst_test_sink_assert_no_error (t);
+  gst_test_sink_assert_counting (t, 1000);
+  gst_test_sink_free (t);
+}
+
+static void
+test_backend (void)
+{
+  static const char *const names[] = { "auto", "uring", "threads" };
+  char *engines[3], *reasons[3];
+
+  for (guint i = 0; i < 3; i++)
+    record (names[i], &engines[i], &reasons[i]);
+  g_assert_cmpstr (engines[2], ==, "threads");
+  g_assert_cmpstr (reasons[2], ==, "threads were asked for");
+  /* What the system has. */
+  g_assert_cmpstr (engines[1], ==, engines[0]);
+  g_assert_cmpstr (reasons[1], ==, reasons[0]);
+  g_assert_cmpstr (reasons[1], !=, reasons[2]);
+  for (guint i = 0; i < 3; i++)
+    {
+      g_free (engines[i]);
+      g_free (reasons[i]);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -644,5 +686,6 @@ main (int argc, char **argv)
   gaio_test_add ("/file-sink/properties/preallocate", test_preallocate);
   gaio_test_add ("/file-sink/properties/drop-cache", test_drop_cache);
   gaio_test_add ("/file-sink/properties/context", test_context);
+  gaio_test_add ("/file-sink/properties/backend", test_backend);
   return g_test_run ();
 }

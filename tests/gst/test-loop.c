@@ -20,18 +20,25 @@
 #endif
 
 static GstGaioLoop *
-acquire (const char *name, int fd)
+acquire_for (const char *name, GaioEngine engine, int fd)
 {
   g_autoptr (GError) error = NULL;
-  GstGaioLoop *loop = gst_gaio_loop_acquire (name, fd, &error);
+  GstGaioLoop *loop = gst_gaio_loop_acquire (name, engine, fd, &error);
 
   g_assert_no_error (error);
   g_assert_nonnull (loop);
   return loop;
 }
 
+static GstGaioLoop *
+acquire (const char *name, int fd)
+{
+  return acquire_for (name, GAIO_ENGINE_AUTO, fd);
+}
+
 /* Files of a file system share one, those with a name another. What is no regular file has its own,
- * or shares that of its name. But what is on different disks shares nothing. */
+ * or shares that of its name. But what is on different disks shares nothing, nor do those with
+ * different engines. */
 static void
 test_keys (void)
 {
@@ -47,6 +54,11 @@ test_keys (void)
     acquire ("name", null), acquire ("name", zero), acquire ("name", one),
     acquire ("name", other), acquire ("another", one),
   };
+  GstGaioLoop *with_threads[] = {
+    acquire_for (NULL, GAIO_ENGINE_THREADS, one),    acquire_for (NULL, GAIO_ENGINE_THREADS, null),
+    acquire_for ("name", GAIO_ENGINE_THREADS, null), acquire_for ("name", GAIO_ENGINE_THREADS, one),
+    acquire_for (NULL, GAIO_ENGINE_THREADS, other),
+  };
 
   g_assert_true (loops[0] == loops[1]);
   g_assert_true (loops[2] != loops[3]);
@@ -58,6 +70,17 @@ test_keys (void)
   g_assert_true (loops[6] != loops[4]);
   g_assert_true (loops[6] != loops[8]);
   g_assert_true (loops[6] != loops[0]);
+  g_assert_true (with_threads[0] == with_threads[4]);
+  for (guint i = 0; i < G_N_ELEMENTS (with_threads); i++)
+    {
+      GaioContext *context = gst_gaio_loop_get_context (with_threads[i]);
+
+      g_assert_cmpint (gaio_context_get_engine (context), ==, GAIO_ENGINE_THREADS);
+      for (guint j = 0; j < G_N_ELEMENTS (loops); j++)
+        g_assert_true (with_threads[i] != loops[j]);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (with_threads); i++)
+    gst_gaio_loop_unref (with_threads[i]);
   for (guint i = 0; i < G_N_ELEMENTS (loops); i++)
     gst_gaio_loop_unref (loops[i]);
   close (one);

@@ -174,7 +174,7 @@ run_begin_with (Run *run, int first_errnum, int other_errnum, GstGaioWindowConfi
   config.inode = st.st_ino;
   config.preallocate_bytes = with.preallocate_bytes;
   config.stall_warning_ns = with.stall_warning_ns;
-  loop = gst_gaio_loop_acquire (NULL, fd, &error);
+  loop = gst_gaio_loop_acquire (NULL, GAIO_ENGINE_AUTO, fd, &error);
   g_assert_no_error (error);
   file = gaio_file_new_for_fd (gst_gaio_loop_get_context (loop), fd, run->path, &error);
   g_assert_no_error (error);

@@ -96,7 +96,7 @@ run_begin (Run *run, guint32 seed, const char *path)
   if (fd < 0)
     fd = open (path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   g_assert_cmpint (fd, >=, 0);
-  loop = gst_gaio_loop_acquire (NULL, fd, &error);
+  loop = gst_gaio_loop_acquire (NULL, GAIO_ENGINE_AUTO, fd, &error);
   g_assert_no_error (error);
   file = gaio_file_new_for_fd (gst_gaio_loop_get_context (loop), fd, path, &error);
   g_assert_no_error (error);
@@ -427,7 +427,7 @@ idle_window_new (const char *path, guint64 max_bytes, GstGaioHold hold, GstGaioL
   int fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
   g_assert_cmpint (fd, >=, 0);
-  *loop = gst_gaio_loop_acquire (NULL, fd, &error);
+  *loop = gst_gaio_loop_acquire (NULL, GAIO_ENGINE_AUTO, fd, &error);
   g_assert_no_error (error);
   file = gaio_file_new_for_fd (gst_gaio_loop_get_context (*loop), fd, path, &error);
   g_assert_no_error (error);

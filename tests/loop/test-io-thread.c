@@ -595,6 +595,20 @@ test_properties (void)
   g_object_unref (thread);
 }
 
+static void
+test_engine (void)
+{
+  g_autoptr (GError) error = NULL;
+  GaioIOThread *thread =
+      g_initable_new (GAIO_TYPE_IO_THREAD, NULL, &error, "engine", GAIO_ENGINE_THREADS, NULL);
+  g_autofree char *reason = NULL;
+
+  g_assert_no_error (error);
+  reason = gaio_context_get_engine_reason (gaio_io_thread_get_context (thread));
+  g_assert_cmpstr (reason, ==, "threads were asked for");
+  g_object_unref (thread);
+}
+
 /* ---- several ---- */
 
 typedef struct
@@ -742,6 +756,7 @@ main (int argc, char **argv)
   gaio_test_add ("/io-thread/main-context-after-stop", test_main_context_after_stop);
   gaio_test_add ("/io-thread/adaptive", test_adaptive);
   gaio_test_add ("/io-thread/properties", test_properties);
+  gaio_test_add ("/io-thread/engine", test_engine);
   gaio_test_add ("/io-thread/main-context-race", test_main_context_race);
   gaio_test_add ("/io-thread/travellers", test_travellers);
   gaio_test_add ("/io-thread/lifecycle", test_lifecycle);
