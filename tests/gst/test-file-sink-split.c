@@ -8,7 +8,8 @@
  *
  * As in test-file-sink-muxers.c the time stands still and random numbers repeat. But with
  * async-finalize it is chance which of two muxers draws first, so the identifiers in Matroska files
- * are wiped out before the comparison, at the places where the one of filesink has them. */
+ * are wiped out before the comparison, at the places where the one of filesink has them. They are
+ * shorter there when they begin with a byte of 0, which none can with the seed that is used. */
 
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #include "gst-test.h"
 
 #define N_FRAMES 90
+#define SEED 2250 /* its first 1500 numbers have 25 bits or more */
 
 #ifdef __SANITIZE_ADDRESS__
 /* What a muxer loses is told from what we lose by the whole stack only. */
@@ -63,7 +65,7 @@ run (const Splitting *splitting,
   g_autoptr (GstElement) pipeline = NULL;
   g_autoptr (GstElement) split = NULL;
 
-  g_random_set_seed (1);
+  g_random_set_seed (SEED);
   pipeline = gst_test_parse (
       "videotestsrc num-buffers=%d pattern=ball ! "
       "video/x-raw,format=I420,width=160,height=120,framerate=30/1 ! "

@@ -155,6 +155,22 @@ def unstamped(data):
     return bytes(data)
 
 
+def drew_short(data):
+    """Whether a Matroska track's number, which is drawn by lot, begins with a byte of 0: that is
+    left out, and so the file is shorter."""
+    head = data[:data.find(b"\x1f\x43\xb6\x75")]  # as far as the first cluster
+    return data[:4] == b"\x1aE\xdf\xa3" and re.search(b"\x73\xc5[\x81-\x87]", head)
+
+
+def record(pipeline, sink, out):
+    """Records with this sink, and once more if the muxer drew a short number."""
+    while True:
+        succeed(pipeline, f"! {sink} location={out}")
+        data = out.read_bytes()
+        if not drew_short(data):
+            return unstamped(data)
+
+
 VIDEO = ("videotestsrc num-buffers=30 ! "
          "video/x-raw,format=I420,width=320,height=240,framerate=30/1 ! {} ! queue ! m.")
 AUDIO = ("audiotestsrc num-buffers=60 samplesperbuffer=960 ! audio/x-raw,rate=48000,channels=2 "
@@ -195,10 +211,8 @@ def test_one_word(tmp):
         except Skip as reason:
             missing.append(f"{kind}: {reason}")
             continue
-        files = [tmp / f"{kind}-{sink}" for sink in ("filesink", "gaiofilesink")]
-        succeed(pipeline, f"! filesink location={files[0]}")
-        succeed(pipeline, f"! gaiofilesink location={files[1]}")
-        one, other = (unstamped(file.read_bytes()) for file in files)
+        one, other = (record(pipeline, sink, tmp / f"{kind}-{sink}")
+                      for sink in ("filesink", "gaiofilesink"))
         assert len(one) > 10_000, (kind, len(one))
         assert one == other, (kind, len(one), len(other), next(
             (at for at, pair in enumerate(zip(one, other)) if pair[0] != pair[1]), None))
