@@ -485,6 +485,8 @@ void
 gaio_test_init (int *argc, char ***argv)
 {
   g_test_init (argc, argv, NULL);
+  /* So that --seed, with the number that is printed at the start, repeats these too. */
+  g_random_set_seed ((guint32) g_test_rand_int ());
   /* GLib's worker thread, which waits for child processes. */
   g_source_unref (g_unix_signal_source_new (SIGUSR2));
   gaio_thread_pool_set_idle_timeout_ms (gaio_thread_pool_get_default (), POOL_IDLE_TIMEOUT_MS);

@@ -300,7 +300,7 @@ test_push (void)
 static void
 test_made_up (void)
 {
-  static const char *const paths[] = { "/proc/filesystems", "/proc/self/cmdline",
+  static const char *const paths[] = { "/proc/version", "/proc/self/cmdline",
                                        "/sys/kernel/mm/transparent_hugepage/enabled" };
 
   for (guint i = 0; i < G_N_ELEMENTS (paths); i++)
